@@ -1,0 +1,1 @@
+"""Numba kernels: pure functions on preallocated arrays. They know layouts and each other, nothing else."""

@@ -1,0 +1,366 @@
+"""Numpy layouts of the hot path, declared once.
+
+Everything the kernels share is a flat, aligned record: an event is one 64-byte cache line. Integers carry
+prices (ticks), sizes (lots) and time (ns since the Unix epoch, UTC); floats appear only where a value is
+a statistic or money. Kernels read and write these records through attributes (`view.position_lots`), and
+the same code runs on `numpy.record` when compilation is switched off.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Events = NDArray[np.void]
+"""Structured array of dtype EVENT, shape (n,)."""
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+
+# --- sides -------------------------------------------------------------------------------------
+BID = 0
+"""Bid side of a book; a buy order; a trade whose aggressor bought."""
+ASK = 1
+NO_SIDE = 2
+"""A trade whose aggressor the feed does not tell."""
+
+NO_BID = -1
+"""Best bid of an empty side: below every price."""
+NO_ASK = 1 << 60
+"""Best ask of an empty side: above every price."""
+
+# --- event kinds -------------------------------------------------------------------------------
+DEPTH = 1
+"""A price level now holds qty_lots (0: gone). L2 family."""
+TRADE = 2
+"""A trade; side is the aggressor's."""
+QUOTE = 3
+"""The feed's own best price and size of one side. A statement to check against; it does not touch the book."""
+CLEAR = 4
+"""Forget a side (BID, ASK) or both (NO_SIDE): a snapshot follows, or the feed lost its place."""
+CHECKSUM = 5
+"""The feed's own book checksum after the message (in qty_lots)."""
+ADD = 6
+"""L3: order `ref` enters with qty_lots at px_ticks."""
+MODIFY = 7
+"""L3: order `ref` now has qty_lots (and px_ticks)."""
+DELETE = 8
+"""L3: order `ref` leaves; qty_lots is what was removed (0: not told)."""
+EXECUTE = 9
+"""L3: qty_lots of resting order `ref` were executed at px_ticks; side is the resting order's."""
+FUNDING = 10
+"""Funding payment time: rate in units of 1e-9 per position value, in qty_lots."""
+MARK = 11
+"""Mark price, in px_ticks."""
+STATUS = 12
+"""Trading status change or a message that has no other kind; flags tell."""
+
+# --- event flags -------------------------------------------------------------------------------
+F_LAST = 1
+"""Last event of one venue message: the book is consistent after it."""
+F_SNAPSHOT = 2
+"""Part of a snapshot."""
+F_GAP = 4
+"""The importer saw a sequence gap just before this event: the book is not to be trusted until a snapshot."""
+F_HIDDEN = 8
+"""A trade against hidden liquidity: no displayed size leaves the book."""
+F_NO_EXCH_TIME = 16
+"""The venue sent no time of its own: ts_exch_ns equals ts_local_ns."""
+
+EVENT = np.dtype(
+    [
+        ("ts_exch_ns", "i8"),
+        ("ts_local_ns", "i8"),
+        ("px_ticks", "i8"),
+        ("qty_lots", "i8"),
+        (
+            "seq",
+            "i8",
+        ),  # venue's number of the message (Binance u, trade id for trades); 0 where there is none
+        (
+            "ref",
+            "i8",
+        ),  # L3: order id. DEPTH: the seq this message follows (Binance pu or U-1). Else 0.
+        ("instrument", "i4"),  # index into the instruments of the run; 0 in a stored dataset
+        ("venue", "i2"),  # index into VENUES
+        ("kind", "u1"),
+        ("side", "u1"),
+        ("flags", "u2"),
+        ("reserved", "u2"),
+        ("aux", "i4"),
+    ],
+    align=True,
+)
+"""One market event; 64 bytes."""
+
+VENUES = (
+    "synthetic",
+    "binance",
+    "binanceusdm",
+    "binancecoinm",
+    "coinbase",
+    "coinbaseexchange",
+    "kraken",
+    "bybit",
+    "okx",
+    "htx",
+    "bitstamp",
+    "bitfinex",
+    "nasdaq",
+)
+"""Venue names by index, in ccxt's spelling (binance: spot; binanceusdm, binancecoinm: its futures). Append only."""
+
+# --- instruments -------------------------------------------------------------------------------
+SPOT = 0
+LINEAR = 1
+INVERSE = 2
+
+INSTRUMENT = np.dtype(
+    [
+        ("kind", "i8"),  # SPOT, LINEAR, INVERSE
+        ("tick", "f8"),  # quote currency per tick
+        ("lot", "f8"),  # base units (spot, linear) or contracts (inverse) per lot
+        (
+            "contract_size",
+            "f8",
+        ),  # base units per unit of size (spot, linear) or quote units per contract (inverse)
+        ("maker_fee", "f8"),  # fraction of traded value; negative is a rebate
+        ("taker_fee", "f8"),
+        ("min_lots", "i8"),
+        ("max_lots", "i8"),  # 0: no limit known
+        ("min_notional", "f8"),  # quote currency
+        (
+            "settle_rate",
+            "f8",
+        ),  # portfolio currency per unit of settlement currency; NaN for inverse: the price itself is used
+    ],
+    align=True,
+)
+"""Hot row of one instrument; built by `Instrument.row()`."""
+
+# --- orders ------------------------------------------------------------------------------------
+LIMIT = 0
+MARKET = 1
+
+GTC = 0
+IOC = 1
+FOK = 2
+POST_ONLY = 3
+
+ACT_NEW = 1
+ACT_CANCEL = 2
+ACT_AMEND = 3
+"""Change px_ticks and qty_lots (the new open quantity). Priority survives only a smaller size at the same price."""
+ACT_CANCEL_ALL = 4
+
+ORDER_NONE = 0
+ORDER_PENDING = 1
+"""Sent, no answer yet."""
+ORDER_OPEN = 2
+ORDER_CANCELLING = 3
+ORDER_AMENDING = 4
+
+MAX_ORDERS = 32
+"""Open orders of one strategy in one instrument."""
+MAX_ACTIONS = 32
+MAX_PARAMS = 16
+MAX_STATE = 32
+MAX_STRATEGIES = 8
+MAX_INSTRUMENTS = 64
+
+ACTION = np.dtype(
+    [
+        ("kind", "i8"),  # ACT_*
+        ("side", "i8"),  # BID buys, ASK sells
+        ("type", "i8"),  # LIMIT, MARKET
+        ("tif", "i8"),  # GTC, IOC, FOK, POST_ONLY
+        ("px_ticks", "i8"),
+        ("qty_lots", "i8"),
+        ("order", "i8"),  # ACT_CANCEL, ACT_AMEND: index into view.orders
+        ("tag", "i8"),  # strategy's own mark, kept on the order
+    ],
+    align=True,
+)
+
+OPEN_ORDER = np.dtype(
+    [
+        ("state", "i8"),  # ORDER_*
+        ("id", "i8"),
+        ("side", "i8"),
+        ("px_ticks", "i8"),
+        ("left_lots", "i8"),
+        ("tag", "i8"),
+        ("ts_sent_ns", "i8"),
+        ("reserved", "i8"),
+    ],
+    align=True,
+)
+"""One own order as the strategy's side knows it (answers arrive with latency)."""
+
+VIEW = np.dtype(
+    [
+        ("now_ns", "i8"),
+        ("strategy", "i8"),
+        ("instrument", "i8"),
+        ("reason", "i8"),  # WAKE_*: why the strategy is called
+        ("tick", "f8"),
+        ("lot", "f8"),
+        ("contract_size", "f8"),
+        ("maker_fee", "f8"),
+        ("taker_fee", "f8"),
+        # book, as this side of the wire knows it
+        ("best_bid_ticks", "i8"),
+        ("best_bid_lots", "i8"),
+        ("best_ask_ticks", "i8"),
+        ("best_ask_lots", "i8"),
+        # features (docs: kernels/features.py)
+        ("mid_ticks", "f8"),
+        ("microprice_ticks", "f8"),
+        ("queue_imbalance", "f8"),
+        ("depth_imbalance", "f8"),
+        ("ofi", "f8"),
+        ("signed_flow", "f8"),
+        ("vol_fast", "f8"),  # ticks per square root of second
+        ("vol_mid", "f8"),
+        ("vol_slow", "f8"),
+        ("last_trade_ticks", "i8"),
+        ("last_trade_lots", "i8"),
+        ("last_trade_side", "i8"),
+        # own account in this instrument
+        ("position_lots", "i8"),
+        ("open_bid_lots", "i8"),
+        ("open_ask_lots", "i8"),
+        ("cash", "f8"),  # settlement currency, fees included
+        ("equity", "f8"),  # settlement currency
+        ("n_orders", "i8"),  # orders whose state is not ORDER_NONE
+        ("n_actions", "i8"),
+        ("params", "f8", (MAX_PARAMS,)),
+        ("state", "f8", (MAX_STATE,)),
+        ("orders", OPEN_ORDER, (MAX_ORDERS,)),
+        ("actions", ACTION, (MAX_ACTIONS,)),
+    ],
+    align=True,
+)
+"""All that a strategy sees and says, one record per (strategy, instrument)."""
+
+WAKE_EVENT = 0
+WAKE_TIMER = 1
+WAKE_FILL = 2
+
+FEATURES = np.dtype(
+    [
+        ("best_bid_ticks", "i8"),
+        ("best_bid_lots", "i8"),
+        ("best_ask_ticks", "i8"),
+        ("best_ask_lots", "i8"),
+        ("mid_ticks", "f8"),
+        ("microprice_ticks", "f8"),
+        ("queue_imbalance", "f8"),
+        ("depth_imbalance", "f8"),
+        ("ofi", "f8"),
+        ("signed_flow", "f8"),
+        ("vol_fast", "f8"),
+        ("vol_mid", "f8"),
+        ("vol_slow", "f8"),
+        ("last_trade_ticks", "i8"),
+        ("last_trade_lots", "i8"),
+        ("last_trade_side", "i8"),
+        ("ts_book_ns", "i8"),  # time of the last book change
+        ("ts_flow_ns", "i8"),
+        ("ts_vol_ns", "i8"),
+        ("var_fast", "f8"),
+        ("var_mid", "f8"),
+        ("var_slow", "f8"),
+        ("vol_mid_ticks", "f8"),  # mid at the last variance update
+        ("ofi_sum", "f8"),
+        ("n_updates", "i8"),
+        ("reserved", "i8", (7,)),
+    ],
+    align=True,
+)
+"""Feature state of one instrument; meanings and time constants in kernels/features.py."""
+
+# --- what the loop says ------------------------------------------------------------------------
+R_INTENT = 1
+R_DENIED = 2
+R_ACCEPTED = 3
+R_REJECTED = 4
+R_FILL = 5
+R_CANCELLED = 6
+R_AMENDED = 7
+R_CANCEL_REJECTED = 8
+R_MARKOUT = 9
+R_SAMPLE = 10
+R_FUNDING = 11
+R_HALT = 12
+
+RECORD = np.dtype(
+    [
+        ("seq", "i8"),  # 1, 2, 3 ... within the run
+        ("ts_ns", "i8"),  # when the loop's side learnt it (local clock)
+        ("ts_exch_ns", "i8"),  # when it happened at the venue
+        ("kind", "i8"),  # R_*
+        ("strategy", "i8"),
+        ("instrument", "i8"),
+        ("order_id", "i8"),
+        ("side", "i8"),
+        (
+            "type",
+            "i8",
+        ),  # R_INTENT, R_DENIED: LIMIT, MARKET. R_MARKOUT: horizon in ns. R_FILL: 1 maker, 0 taker.
+        ("tif", "i8"),
+        ("px_ticks", "i8"),
+        ("qty_lots", "i8"),
+        ("left_lots", "i8"),
+        ("code", "i8"),  # denial or reject reason (DENIALS, REJECTS)
+        ("mid_ticks", "f8"),  # mid in force at the venue; NaN when one side is empty
+        ("fee", "f8"),  # settlement currency, positive is paid
+        ("position_lots", "i8"),  # after this record, of (strategy, instrument)
+        ("equity", "f8"),  # R_SAMPLE: settlement currency of the sleeve; else NaN
+        (
+            "ahead_lots",
+            "f8",
+        ),  # R_FILL of a maker: queue that stood ahead when the order was placed. R_ACCEPTED: now.
+        ("tag", "i8"),
+    ],
+    align=True,
+)
+"""One line of the audit stream as the loop writes it; 160 bytes."""
+
+DENIALS = (
+    "ok",
+    "kill_switch",
+    "not_trading",
+    "instrument_filter",
+    "max_order",
+    "position_limit",
+    "asset_exposure",
+    "open_orders",
+    "order_rate",
+    "price_collar",
+    "drawdown",
+    "daily_loss",
+    "stale_data",
+    "no_book",
+    "self_trade",
+    "table_full",
+    "bad_action",
+)
+"""Gate answers by code; the public code is `risk.<name>`. Append only."""
+
+REJECTS = (
+    "ok",
+    "post_only_would_cross",
+    "fok_not_filled",
+    "ioc_expired",
+    "unknown_order",
+    "self_trade",
+    "min_size",
+    "no_liquidity",
+    "too_late",
+)
+"""Venue answers by code; the public code is `venue.<name>`. Append only."""
+
+
+def empty_events(n: int) -> Events:
+    """Return n zeroed events."""
+    return np.zeros(n, EVENT)

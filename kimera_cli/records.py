@@ -1,0 +1,261 @@
+"""Every public output line, declared once.
+
+A record is a CLI line, an API body, a TUI row and an entry of the published JSON Schema. Adding an optional
+field is allowed; anything else raises SCHEMA_VERSION. Times are int64 ns since the Unix epoch, UTC (exact in
+Python, beyond 2^53 in JavaScript). A float that can be undefined is declared `float | None`; NaN never leaves.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+JsonObject = dict[str, Any]
+
+
+def _snake(name: str) -> str:
+    return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
+
+
+class Record(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="type",
+    tag=_snake,
+    forbid_unknown_fields=True,
+):
+    """Base of all records; `type` is the class name in snake case."""
+
+
+class End(Record):
+    """Last line of every stream: without it the producer died."""
+
+    status: Literal["ok", "partial", "error", "interrupted"]
+    rows: int
+    code: int
+
+
+class Error(Record):
+    """What went wrong, with a stable dotted code and the mend."""
+
+    code: str
+    message: str
+    hint: str = ""
+    details: JsonObject = {}
+
+
+class Check(Record):
+    """One check of one dataset: how many of `total` passed."""
+
+    check: str
+    dataset: str
+    passed: int
+    total: int
+    ok: bool
+    detail: str = ""
+    file: str = ""
+    line: int | None = None
+    value: float | None = None
+    unit: str = ""
+
+
+class Dataset(Record):
+    """One dataset of the catalog."""
+
+    dataset: str
+    venue: str
+    instrument: str
+    kind: str
+    family: str
+    rows: int
+    start_ns: int
+    end_ns: int
+    days: int
+    bytes: int
+    tick: str
+    lot: str
+    sources: list[str]
+
+
+class Imported(Record):
+    """What `fetch import` did with one dataset of one file."""
+
+    source: str
+    format: str
+    dataset: str
+    rows: int
+    added: bool
+    source_hash: str
+    seconds: float
+
+
+class Doctor(Record):
+    """One item of the host and installation check."""
+
+    item: str
+    status: Literal["ok", "warning", "failed"]
+    found: str
+    advice: str = ""
+
+
+class Order(Record):
+    """One step in the life of an own order."""
+
+    seq: int
+    ts_ns: int
+    ts_exch_ns: int
+    event: str
+    strategy: str
+    instrument: str
+    order_id: int
+    side: Literal["buy", "sell"]
+    order_type: Literal["limit", "market"]
+    tif: Literal["gtc", "ioc", "fok", "post_only"]
+    px: str
+    qty: str
+    left: str
+    reason: str = ""
+
+
+class Fill(Record):
+    """One execution of an own order."""
+
+    seq: int
+    ts_ns: int
+    ts_exch_ns: int
+    strategy: str
+    instrument: str
+    order_id: int
+    side: Literal["buy", "sell"]
+    px: str
+    qty: str
+    left: str
+    maker: bool
+    fee: float
+    fee_currency: str
+    position: str
+    mid: float | None = None
+
+
+class Denial(Record):
+    """One order that the gate refused, with the limit that it met."""
+
+    seq: int
+    ts_ns: int
+    code: str
+    strategy: str
+    instrument: str
+    side: Literal["buy", "sell"]
+    px: str
+    qty: str
+
+
+class RunSummary(Record):
+    """What a run came to."""
+
+    run: str
+    status: Literal["complete", "interrupted", "halted"]
+    events: int
+    orders: int
+    fills: int
+    denied: int
+    pnl: float
+    fees: float
+    max_drawdown: float
+    currency: str
+    trade_hash: str
+    events_per_s: float
+    seconds: float
+    folder: str
+    fidelity: JsonObject
+    cancels: int = 0
+    rejects: int = 0
+    maker_fills: int = 0
+    sharpe: float | None = None
+    sharpe_se: float | None = None
+    fees_by_currency: dict[str, float] = {}
+    pnl_by_strategy: dict[str, float] = {}
+
+
+class Strategy(Record):
+    """One strategy that this installation knows."""
+
+    strategy: str
+    origin: str
+    summary: str
+    params: dict[str, float] = {}
+
+
+class Bench(Record):
+    """One row of `kimera bench`."""
+
+    name: str
+    n: int
+    median_ns: float
+    p99_ns: float
+    p999_ns: float
+    max_ns: float
+    rate_per_s: float
+    peer: str = ""
+    peer_ratio: float | None = None
+    limit_ratio: float | None = None
+    target: str = ""
+    met: bool | None = None
+    machine: str = ""
+    commit: str = ""
+    detail: JsonObject = {}
+
+
+class ProfileValue(Record):
+    """One value of a profile with the place it comes from."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+class ProfileInfo(Record):
+    """One profile that can be named with --profile."""
+
+    profile: str
+    path: str
+    summary: str
+
+
+class JournalEntry(Record):
+    """One entry of the audit stream."""
+
+    seq: int
+    ts_ns: int
+    kind: str
+    hash: str
+    body: JsonObject
+
+
+class JournalCheck(Record):
+    """Result of verifying the hash chain."""
+
+    run: str
+    entries: int
+    ok: bool
+    bad_seq: int | None = None
+    detail: str = ""
+
+
+class Metric(Record):
+    """One metric of a run, with its standard error where one is defined."""
+
+    run: str
+    metric: str
+    value: float | None
+    se: float | None = None
+    unit: str = ""
+    definition: str = ""
+    strategy: str = ""
+
+
+ALL: tuple[type[Record], ...] = tuple(Record.__subclasses__())

@@ -1,0 +1,33 @@
+"""The commands: name -> module and one-line help. Data only: nothing is imported from here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Spec(NamedTuple):
+    """One command: the module that declares its Typer app as `app`, and its line in `kimera --help`."""
+
+    module: str
+    help: str
+
+
+COMMANDS: dict[str, Spec] = {
+    "run": Spec(
+        "kimera_cli.commands.run",
+        "Run the loop: demo market or recordings, strategies, gate, journal, report.",
+    ),
+    "fetch": Spec("kimera_cli.commands.fetch", "Import, list, check and export market data."),
+    "report": Spec("kimera_cli.commands.report", "Show, compare and export the results of runs."),
+    "strategies": Spec("kimera_cli.commands.strategies", "List, show and create strategies."),
+    "journal": Spec(
+        "kimera_cli.commands.journal", "Verify, show and export the audit journal of a run."
+    ),
+    "bench": Spec("kimera_cli.commands.bench", "Measure kimera, and its peers in the same run."),
+    "profile": Spec("kimera_cli.commands.profile", "List, show and check profiles."),
+    "schema": Spec("kimera_cli.commands.schema", "Print the JSON Schema of output records."),
+    "doctor": Spec("kimera_cli.commands.doctor", "Check installation and host."),
+    "completion": Spec(
+        "kimera_cli.commands.completion", "Print shell completion for bash, zsh or fish."
+    ),
+}

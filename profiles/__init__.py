@@ -1,0 +1,1 @@
+"""Shipped profiles, installed as `kimera_cli.profiles`."""
