@@ -237,6 +237,10 @@ VIEW = np.dtype(
         ("state", "f8", (MAX_STATE,)),
         ("orders", OPEN_ORDER, (MAX_ORDERS,)),
         ("actions", ACTION, (MAX_ACTIONS,)),
+        # instrument, as in its INSTRUMENT row: what sizing by value needs
+        ("kind", "i8"),  # SPOT, LINEAR, INVERSE
+        ("min_lots", "i8"),
+        ("settle_rate", "f8"),  # portfolio currency per unit of settlement currency; NaN for inverse
     ],
     align=True,
 )
