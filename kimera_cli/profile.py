@@ -1,9 +1,9 @@
 """Profiles: strict TOML settings in layers, and where each value comes from.
 
 Later layers win: shipped `development` < user's kimera.toml < ./kimera.toml < profile named
-with `--profile` < environment (KIMERA_RUN__SEED=7) < flags (`--seed 7`, `--set run.seed=7`). Every layer
-is checked on its own, so that a mistake is reported with its file and line even when a later layer
-hides it.
+with `--profile` < environment (KIMERA_RUN__SEED=7) < flags (`--seed 7`, `--set run.seed=7`). Every
+layer is checked on its own, so that a mistake is reported with its file and line even when a later
+layer hides it.
 """
 
 from __future__ import annotations
