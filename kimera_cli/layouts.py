@@ -240,7 +240,7 @@ VIEW = np.dtype(
         # instrument, as in its INSTRUMENT row: what sizing by value needs
         ("kind", "i8"),  # SPOT, LINEAR, INVERSE
         ("min_lots", "i8"),
-        ("settle_rate", "f8"),  # portfolio currency per unit of settlement currency; NaN for inverse
+        ("settle_rate", "f8"),  # portfolio currency per unit of quote currency
     ],
     align=True,
 )
@@ -296,6 +296,8 @@ R_MARKOUT = 9
 R_SAMPLE = 10
 R_FUNDING = 11
 R_HALT = 12
+R_CANCEL_INTENT = 13
+R_AMEND_INTENT = 14
 
 RECORD = np.dtype(
     [
@@ -368,3 +370,22 @@ REJECTS = (
 def empty_events(n: int) -> Events:
     """Return n zeroed events."""
     return np.zeros(n, EVENT)
+
+
+# --- bars --------------------------------------------------------------------------------------
+OHLCV = np.dtype(
+    [
+        ("ts_ns", "i8"),  # start of the bar, UTC
+        ("open", "f8"),
+        ("high", "f8"),
+        ("low", "f8"),
+        ("close", "f8"),
+        ("volume", "f8"),  # base units (inverse: contracts)
+        ("quote_volume", "f8"),  # NaN: not told
+        ("trades", "i8"),  # -1: not told
+        ("line", "i8"),  # 1-based line or row number in the source file
+    ],
+    align=True,
+)
+"""One bar as its source tells it; NaN stands where the source has no number. 72 bytes. Family `mark-*`:
+prices are mark prices; family `funding-*`: the rate is in `open`."""
