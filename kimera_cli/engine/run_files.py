@@ -1,0 +1,210 @@
+"""Files of a run folder: atomic writes, streaming Parquet of loop records, and reading them back.
+
+A file under its final name is complete: everything is written under a temporary name in the same
+folder, flushed to the disk and renamed. A full disk or a kill leaves temporary names only.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from kimera_cli.errors import DataError, RunError
+from kimera_cli.layouts import RECORD
+
+Rows = NDArray[np.void]
+"""Structured array of dtype RECORD, shape (n,), in seq order."""
+
+ROW_GROUP = 65_536
+"""Rows held in memory before they are written: 10 MiB."""
+
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+class FileInfo(NamedTuple):
+    """A finished file as the manifest states it."""
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def write_error(path: Path, error: OSError) -> RunError:
+    """Return the error of a failed write: `run.disk_full` for want of space, else `run.folder`."""
+    if error.errno in _FULL:
+        return RunError(
+            "run.disk_full",
+            f"expected room for {path}, was {os.strerror(error.errno or 0).lower()}",
+            "free space or give another folder with --out; the journal keeps what was committed",
+            file=str(path),
+        )
+    return RunError(
+        "run.folder",
+        f"expected to write {path}, was {error.strerror or error}",
+        "give a folder that you may write with --out",
+        file=str(path),
+    )
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a small file (mode 0600) under a temporary name, flush it and rename it into place."""
+    temporary = temporary_name(path)
+    try:
+        with create_private(temporary) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise write_error(path, error) from error
+
+
+def temporary_name(path: Path) -> Path:
+    """Return the hidden name under which `path` is written."""
+    return path.with_name(f".{path.name}.part")
+
+
+def create_private(path: Path) -> IO[bytes]:
+    """Open a new or emptied file that only its owner may read."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600), "w+b")
+
+
+def encode(value: Any) -> bytes:
+    """Return readable JSON bytes."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file's bytes, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class RecordParquet:
+    """Streams RECORD rows into one Parquet file, a column per field; memory stays flat."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.path = path
+        self.rows = 0
+        self._held: list[Rows] = []
+        self._n_held = 0
+        self._schema = pa.schema(
+            [(name, pa.from_numpy_dtype(RECORD[name])) for name in RECORD.names or ()]
+        )
+        try:
+            self._file = create_private(temporary_name(path))
+            self._writer = pq.ParquetWriter(
+                self._file, self._schema, compression="zstd", compression_level=1
+            )
+        except OSError as error:
+            raise write_error(path, error) from error
+
+    def write(self, rows: Rows) -> None:
+        """Take rows; they reach the file in groups of ROW_GROUP."""
+        if not len(rows):
+            return
+        self._held.append(rows.copy())
+        self._n_held += len(rows)
+        if self._n_held >= ROW_GROUP:
+            self._write_group()
+
+    def close(self) -> FileInfo:
+        """Write the rest and the footer, flush to the disk and give the file its name."""
+        try:
+            if self._n_held:
+                self._write_group()
+            self._writer.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            temporary = temporary_name(self.path)
+            info = FileInfo(self.rows, temporary.stat().st_size, sha256_of(temporary))
+            temporary.replace(self.path)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        return info
+
+    def abort(self) -> None:
+        """Forget the file: nothing under its final name, nothing under the temporary one."""
+        for closing in (self._writer.close, self._file.close):
+            try:
+                closing()
+            except OSError:
+                continue  # a full disk: the footer of a file that is being deleted does not matter
+        temporary_name(self.path).unlink(missing_ok=True)
+
+    def _write_group(self) -> None:
+        import pyarrow as pa
+
+        rows = np.concatenate(self._held)
+        columns = [pa.array(np.ascontiguousarray(rows[name])) for name in self._schema.names]
+        try:
+            self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        self.rows += len(rows)
+        self._held, self._n_held = [], 0
+
+
+def read_parquet(path: Path) -> Rows:
+    """Return all rows of a record file as RECORD, shape (n,); DataError names file and mend."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise missing(path) from None
+    except (OSError, pa.ArrowInvalid) as error:
+        raise damaged(path, f"unreadable Parquet ({str(error).splitlines()[0]})") from error
+    return _as_records(path, table)
+
+
+def _as_records(path: Path, table: Any) -> Rows:
+    names = RECORD.names or ()
+    if absent := [name for name in names if name not in table.column_names]:
+        raise damaged(path, f"a table without {', '.join(absent)}")
+    rows = np.empty(table.num_rows, RECORD)
+    for name in names:
+        column = table.column(name)
+        if column.null_count:
+            raise damaged(path, f"{column.null_count} empty cells in column {name}")
+        rows[name] = column.to_numpy()
+    return rows
+
+
+def missing(path: Path) -> DataError:
+    """Return the error of a file that a finished run has and this folder has not."""
+    return DataError(
+        "data.run_file",
+        f"expected {path}, was no such file: the run was cut off or the file was removed",
+        _RECOVER.format(path.parent),
+        file=str(path),
+    )
+
+
+def damaged(path: Path, what: str) -> DataError:
+    """Return the error of a file that cannot be what the run wrote."""
+    return DataError(
+        "data.run_file",
+        f"expected {path} as the run wrote it, was {what}",
+        _RECOVER.format(path.parent),
+        file=str(path),
+    )
+
+
+_RECOVER = (
+    "the journal holds the same records: kimera journal verify {0}, "
+    "then kimera journal export {0} --to parquet"
+)
