@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kimera_cli.engine.run_files import FileInfo, RecordParquet, Rows
+from kimera_cli.files import FileInfo
+from kimera_cli.journal.record_file import RecordParquet, Rows
 from kimera_cli.layouts import R_FILL, R_MARKOUT, R_SAMPLE
 
 FILES = {"fills.parquet": R_FILL, "samples.parquet": R_SAMPLE, "markouts.parquet": R_MARKOUT}
@@ -30,7 +31,7 @@ class RunRecorder:
             file.write(rows[rows["kind"] == kind])
 
     def close(self) -> dict[str, FileInfo]:
-        """Finish all files, return what the manifest says of them; on an error none keeps its name."""
+        """Finish all files and return what the manifest says of them; an error leaves none."""
         try:
             return {file.path.name: file.close() for file in self._opened}
         except BaseException:

@@ -1,7 +1,7 @@
 """The folder of one run: its manifest, its summary and its record files.
 
-`RunFolder.create` makes a new one (private to its owner, manifest status `running`), `finish` states
-how the run ended, `RunFolder.open` reads one back by path, id, start of an id, or as `latest`.
+`RunFolder.create` makes a new one (private to its owner, manifest status `running`), `finish`
+states how the run ended, `RunFolder.open` reads one back by path, id, start of an id, or as `latest`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Literal, Self
 import msgspec
 import numpy as np
 
-from kimera_cli.engine import run_files
-from kimera_cli.engine.run_files import FileInfo, Rows
 from kimera_cli.errors import DataError, RunError
+from kimera_cli.files import FileInfo, write_atomic, write_error
+from kimera_cli.journal.record_file import Rows, damaged, missing, read_parquet
 from kimera_cli.records import RunSummary
 from kimera_cli.units import NS_PER_S
 
@@ -72,7 +72,7 @@ class RunFolder:
         `files` are what `RunRecorder.close` returned; `journal=` what `Journal.close` returned.
         """
         if summary is not None:
-            run_files.write_atomic(self.path / SUMMARY, run_files.encode(summary))
+            write_atomic(self.path / SUMMARY, _readable(summary))
         stated = {name: info._asdict() for name, info in (files or {}).items()}
         self.manifest |= {"ended_ns": ended_ns, "files": stated, **msgspec.to_builtins(facts)}
         self._write_manifest(status)
@@ -84,7 +84,7 @@ class RunFolder:
 
     def _write_manifest(self, status: Status) -> None:
         self.manifest["status"] = status
-        run_files.write_atomic(self.path / MANIFEST, run_files.encode(self.manifest))
+        write_atomic(self.path / MANIFEST, _readable(self.manifest))
 
     # --- reading ---------------------------------------------------------------------------------
     @classmethod
@@ -110,9 +110,9 @@ class RunFolder:
         try:
             return msgspec.json.decode(path.read_bytes(), type=RunSummary)
         except FileNotFoundError:
-            raise run_files.missing(path) from None
+            raise missing(path) from None
         except (OSError, msgspec.DecodeError) as error:
-            raise run_files.damaged(path, str(error)) from error
+            raise damaged(path, str(error)) from error
 
     def fills(self) -> Rows:
         """Return the R_FILL rows, dtype RECORD, seq order."""
@@ -132,14 +132,12 @@ class RunFolder:
 
     def _rows(self, name: str) -> Rows:
         path = self.path / name
-        rows = run_files.read_parquet(path)
+        rows = read_parquet(path)
         stated = self.manifest.get("files", {}).get(name)
         if stated is not None and stated["rows"] != len(rows):
-            raise run_files.damaged(
-                path, f"{len(rows)} rows where the manifest has {stated['rows']}"
-            )
+            raise damaged(path, f"{len(rows)} rows where the manifest has {stated['rows']}")
         if np.any(np.diff(rows["seq"]) <= 0):
-            raise run_files.damaged(path, "rows out of order")
+            raise damaged(path, "rows out of order")
         return rows
 
 
@@ -179,6 +177,10 @@ def _not_one(run: str, base: Path, hits: list[Path], known: list[Path]) -> DataE
 _LOOK = "name a run folder, the start of its id, or latest; kimera run makes one"
 
 
+def _readable(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
 def _run_id(content: bytes, now_ns: int, attempt: int) -> str:
     second = datetime.fromtimestamp(now_ns // NS_PER_S, UTC)
     digest = hashlib.sha256(b"%d %d " % (now_ns, attempt) + content).hexdigest()
@@ -200,7 +202,7 @@ def _make(path: Path, *, named: bool) -> bool:
                 "give another --out; kimera never writes over a run",
             ) from None
     except OSError as error:
-        raise run_files.write_error(path, error) from error
+        raise write_error(path, error) from error
     return True
 
 

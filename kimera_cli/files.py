@@ -1,0 +1,72 @@
+"""Small writes that are whole or absent, and the errors of a folder that cannot take them.
+
+A file under its final name is complete: it is written under a temporary name in the same folder,
+flushed to the disk and renamed. A full disk or a kill leaves temporary names only.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from kimera_cli.errors import RunError
+
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+class FileInfo(NamedTuple):
+    """A finished file as the manifest of a run states it."""
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def write_error(path: Path, error: OSError) -> RunError:
+    """Return the error of a failed write: `run.disk_full` for want of space, else `run.folder`."""
+    if error.errno in _FULL:
+        return RunError(
+            "run.disk_full",
+            f"expected room for {path}, was {os.strerror(error.errno or 0).lower()}",
+            "free space or give another folder with --out; the journal keeps what was committed",
+            file=str(path),
+        )
+    return RunError(
+        "run.folder",
+        f"expected to write {path}, was {error.strerror or error}",
+        "give a folder that you may write with --out",
+        file=str(path),
+    )
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a small file (mode 0600) under a temporary name, flush it and rename it into place."""
+    temporary = temporary_name(path)
+    try:
+        with create_private(temporary) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise write_error(path, error) from error
+
+
+def temporary_name(path: Path) -> Path:
+    """Return the hidden name under which `path` is written."""
+    return path.with_name(f".{path.name}.part")
+
+
+def create_private(path: Path) -> IO[bytes]:
+    """Open a new or emptied file that only its owner may read."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600), "w+b")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file's bytes, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
