@@ -210,6 +210,20 @@ class Bench(Record):
     detail: JsonObject = {}
 
 
+class BenchChange(Record):
+    """One benchmark in two saved results: time after / time before, with its 95 % interval."""
+
+    name: str
+    before_ns: float
+    after_ns: float
+    ratio: float
+    low: float
+    high: float
+    verdict: Literal["faster", "slower", "noise", "other_machine"]
+    before: str = ""
+    after: str = ""
+
+
 class ProfileValue(Record):
     """One value of a profile with the place it comes from."""
 
