@@ -65,6 +65,9 @@ F_HIDDEN = 8
 """A trade against hidden liquidity: no displayed size leaves the book."""
 F_NO_EXCH_TIME = 16
 """The venue sent no time of its own: ts_exch_ns equals ts_local_ns."""
+F_STALE = 32
+"""The message is older than the snapshot before it (Binance: u <= lastUpdateId): the book already holds it,
+and applying it would undo what came after. It does not touch the book."""
 
 EVENT = np.dtype(
     [

@@ -14,7 +14,7 @@ from kimera_cli.data.importers.base import Importer
 from kimera_cli.data.streams import read_head
 from kimera_cli.errors import DataError, UsageError
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("kimera_cli.data.importers.binance_raw:BinanceRaw",)
 """Built-in importers as `module:class`; the order in which a file is offered to them."""
 
 

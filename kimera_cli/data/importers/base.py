@@ -65,10 +65,11 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
         if known is None:
             return msgspec.structs.replace(instrument, **asked)
         for key, value in asked.items():
-            if getattr(known, key) != value:
+            have = getattr(known, key)
+            if have != value:
                 raise DataError(
                     "data.grid",
-                    f"expected {key} {getattr(known, key)} as the catalog has {known.name}, was {value}",
+                    f"expected {key} {have} as the catalog has {known.name}, was {value}",
                     f"remove what is on the other grid: kimera fetch remove {known.name}/FAMILY",
                 )
         return known

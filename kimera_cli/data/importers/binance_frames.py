@@ -1,0 +1,129 @@
+"""Frames of a raw Binance recording: one line to one typed message.
+
+A line is `<local ns> <combined-stream JSON>`, or `<local ns> <REST depth snapshot>`. The stream
+name says which of a few message types follows; each has its own decoder, which reads decimals
+straight to float64 (`Messages` puts them back on the exact grid). msgspec ignores what is not
+declared here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from kimera_cli.data.importers.messages import Level
+
+
+class Depth(msgspec.Struct, gc=False):
+    """depthUpdate: levels that changed in updates U..u, following update pu (futures)."""
+
+    s: str
+    E: int
+    U: int
+    u: int
+    b: list[Level]
+    a: list[Level]
+    T: int = 0
+    pu: int = -1
+
+
+class Ticker(msgspec.Struct, gc=False):
+    """bookTicker: best bid and ask after update u. Spot tells no time."""
+
+    s: str
+    u: int
+    b: float
+    B: float
+    a: float
+    A: float
+    T: int = 0
+
+
+class Trade(msgspec.Struct, gc=False):
+    """One trade; m: the buyer was resting. Only spot has M."""
+
+    s: str
+    T: int
+    p: float
+    q: float
+    m: bool
+    t: int
+    M: bool | None = None
+
+
+class AggTrade(msgspec.Struct, gc=False):
+    """Trades of one taker order at one price; a is the aggregate's own id."""
+
+    s: str
+    T: int
+    p: float
+    q: float
+    m: bool
+    a: int
+    M: bool | None = None
+
+
+class Other(msgspec.Struct):
+    """A frame of another stream: kept as STATUS when it names its symbol."""
+
+    s: str
+    E: int = 0
+    T: int = 0
+
+
+class Snapshot(msgspec.Struct):
+    """REST depth: the book after lastUpdateId. Only COIN-M names its symbol; spot has no time."""
+
+    lastUpdateId: int  # noqa: N815
+    bids: list[Level]
+    asks: list[Level]
+    T: int = 0
+    symbol: str = ""
+
+
+class Acknowledgement(msgspec.Struct):
+    """Answer to a subscription: no market data."""
+
+    id: Any
+
+
+Frame = Depth | Ticker | Trade | AggTrade | Other | Snapshot | Acknowledgement
+
+
+def _stream_decoder(message: type) -> msgspec.json.Decoder[Any]:
+    envelope = msgspec.defstruct("Envelope", [("data", message)], gc=False)
+    return msgspec.json.Decoder(envelope, strict=False)
+
+
+_DECODERS = {
+    b"depth": _stream_decoder(Depth),
+    b"bookTicker": _stream_decoder(Ticker),
+    b"trade": _stream_decoder(Trade),
+    b"aggTrade": _stream_decoder(AggTrade),
+}
+_OTHER = _stream_decoder(Other)
+_SNAPSHOT = msgspec.json.Decoder(Snapshot, strict=False)
+_ACKNOWLEDGEMENT = msgspec.json.Decoder(Acknowledgement)
+
+
+def parse(line: bytes) -> tuple[int, Frame]:
+    """Return (local ns, frame); ValueError or MsgspecError when the line is no such thing."""
+    stamp, _, text = line.partition(b" ")
+    ts_local_ns = int(stamp)
+    if text.startswith(b'{"stream"'):
+        stream = text[11 : text.index(b'"', 12)]
+        channel = stream.partition(b"@")[2].partition(b"@")[0].partition(b"_")[0]
+        return ts_local_ns, _DECODERS.get(channel, _OTHER).decode(text).data
+    if b'"lastUpdateId"' in text[:200]:
+        return ts_local_ns, _SNAPSHOT.decode(text)
+    return ts_local_ns, _ACKNOWLEDGEMENT.decode(text)
+
+
+def is_futures(frame: Depth | Ticker | Trade | AggTrade | Other) -> bool:
+    """Tell by its content whether a frame comes from a futures market."""
+    if isinstance(frame, Depth):
+        return frame.pu >= 0
+    if isinstance(frame, Ticker):
+        return frame.T > 0
+    return isinstance(frame, (Trade, AggTrade)) and frame.M is None
