@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from kimera_cli.errors import DataError
+from kimera_cli.errors import DataError, RunError
+from kimera_cli.files import write_atomic
 from kimera_cli.records import Bench, BenchChange, End
 
 from .stats import NOISE_FLOOR, ratio, verdict
@@ -17,17 +17,10 @@ from .stats import NOISE_FLOOR, ratio, verdict
 def save(path: Path, rows: Iterable[Bench]) -> None:
     """Write records as JSON lines; the file appears whole or not at all."""
     encoder = msgspec.json.Encoder()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(b"".join(encoder.encode(row) + b"\n" for row in rows))
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DataError(
-            "data.unwritable",
-            f"expected to write {path}, was: {error.strerror}",
-            "choose another FILE",
-        ) from None
+        write_atomic(path, b"".join(encoder.encode(row) + b"\n" for row in rows))
+    except RunError as error:
+        raise RunError(error.code, error.message, "choose another FILE for --save") from error
 
 
 def load(path: Path) -> dict[str, Bench]:

@@ -76,12 +76,14 @@ class Timing:
         self.batches_ns += [ns / n for ns, n in laps if 2 * n >= self.batch]
 
 
-def measure(cases: Sequence[Case], repeats: int, clock: Clock) -> dict[str, Timing]:
+def measure(
+    cases: Sequence[Case], repeats: int, clock: Clock, *, pin: bool = True
+) -> dict[str, Timing]:
     """Time every case `repeats` times, in turn, after one repeat each that is thrown away."""
     timings = {case.name: Timing() for case in cases}
     for case in cases:
         _once(case, clock)
-    with steady():
+    with steady(pin=pin):
         for _ in range(repeats):
             for case in cases:
                 timings[case.name].add(_once(case, clock))
@@ -98,9 +100,9 @@ def _once(case: Case, clock: Clock) -> list[tuple[int, int]]:
 
 
 @contextmanager
-def steady() -> Iterator[None]:
+def steady(*, pin: bool = True) -> Iterator[None]:
     """Hold this process to one core where the system allows it, and the garbage collector still."""
-    cores = _pin()
+    cores = _pin() if pin else set()
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -30,9 +30,9 @@ class Request:
         """Return how many events to use: what was asked, else the benchmark's own number."""
         return self.events or default
 
-    def measure(self, cases: list[Case]) -> dict[str, Timing]:
-        """Time the cases in turn."""
-        return measure(cases, self.repeats, self.clock)
+    def measure(self, cases: list[Case], *, pin: bool = True) -> dict[str, Timing]:
+        """Time the cases in turn, on one core unless told otherwise."""
+        return measure(cases, self.repeats, self.clock, pin=pin)
 
 
 @dataclass(frozen=True)
