@@ -6,7 +6,11 @@ Everything for a person goes here: notes, warnings, errors, progress. stdout sta
 from __future__ import annotations
 
 import enum
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
+
+from kimera_cli.progress import SILENT, Progress, TerminalProgress
 
 if TYPE_CHECKING:
     from kimera_cli.errors import KimeraError
@@ -41,15 +45,32 @@ def exit_code_for(error: KimeraError) -> ExitCode:
 
 
 class Diagnostics:
-    """Writes lines for a person to one stream; `quiet` silences notes, never warnings and errors."""
+    """Writes lines for a person to one stream; `quiet` silences notes, never warnings and errors.
+
+    `terminal` says that a person is looking: only then is there progress and colour.
+    """
 
     def __init__(
-        self, stream: TextIO, *, quiet: bool = False, verbose: int = 0, json: bool = False
+        self,
+        stream: TextIO,
+        *,
+        quiet: bool = False,
+        verbose: int = 0,
+        json: bool = False,
+        terminal: bool = False,
+        colour: bool = False,
+        width: int = 100,
+        clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.stream = stream
         self.quiet = quiet
         self.verbose = verbose
         self.json = json
+        self.terminal = terminal
+        self.colour = colour
+        self.width = width
+        self.clock_ns = clock_ns
+        self._bar: Progress = SILENT
 
     def note(self, text: str) -> None:
         """Say something useful that no script needs."""
@@ -58,15 +79,15 @@ class Diagnostics:
 
     def detail(self, text: str) -> None:
         """Say it only with -v."""
-        if self.verbose:
+        if self.verbose and not self.quiet:
             self._line(text)
 
     def warning(self, text: str) -> None:
         """Say what a person should look at; also with --quiet."""
-        self._line(f"warning: {text}")
+        self._line(f"{self._paint('warning:', 33)} {text}")
 
     def error(self, error: KimeraError) -> None:
-        """Write one error: a line for a person, or one JSON record when the data format is jsonl."""
+        """Write one error: lines for a person, or one JSON record when a program reads."""
         if self.json:
             import msgspec
 
@@ -77,10 +98,30 @@ class Diagnostics:
             )
             self._line(msgspec.json.encode(record).decode())
             return
-        self._line(f"error: {error.message} [{error.code}]")
+        self._line(f"{self._paint('error:', 31)} {error.message} [{error.code}]")
         if error.hint:
             self._line(f"  mend: {error.hint}")
 
+    def traceback(self, error: BaseException) -> None:
+        """Write where an error came from (--debug)."""
+        import traceback
+
+        self._line("".join(traceback.format_exception(error)).rstrip())
+
+    def progress(self, label: str, total: int | None = None, unit: str = "") -> Progress:
+        """Return a progress bar: `with ctx.obj.diagnostics.progress("x", n) as bar: bar.advance(k)`.
+
+        On anything but a terminal, and with --quiet, it does nothing and costs nothing.
+        """
+        if self.quiet or not self.terminal:
+            return SILENT
+        self._bar = TerminalProgress(self.stream, label, total, unit, self.clock_ns, self.width)
+        return self._bar
+
+    def _paint(self, text: str, code: int) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
     def _line(self, text: str) -> None:
+        self._bar.clear()
         self.stream.write(text + "\n")
         self.stream.flush()

@@ -1,19 +1,28 @@
-"""The `kimera` program: global options, lazy commands, errors to exit codes."""
+"""The `kimera` program: lazy commands, errors to exit codes.
+
+Typer parses; this module decides what every ending means, so nothing of Typer's own error handling
+is used (it would turn a closed pipe into a failure and print usage errors in another shape).
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import sys
 from importlib import import_module
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
-from kimera_cli import __version__, context
+from kimera_cli import __version__, context, options
 from kimera_cli.diagnostics import ExitCode, exit_code_for
-from kimera_cli.errors import KimeraError
+from kimera_cli.errors import KimeraError, UsageError
+from kimera_cli.names import did_you_mean
+from kimera_cli.output import Status
 from kimera_cli.registry import COMMANDS
 
 
@@ -26,67 +35,170 @@ class LazyGroup(TyperGroup):
             self.add_command(TyperCommand(name=name, help=spec.help), name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name, command, rest = super().resolve_command(ctx, args)
+        """Return name, loaded command and remaining arguments; a typo gets the nearest name."""
+        name = args[0]
         if name in COMMANDS:
-            command = typer.main.get_command(import_module(COMMANDS[name].module).app)
-        return name, command, rest
+            return name, load_command(name, ctx.find_root().obj), args[1:]
+        if name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        raise UsageError(
+            "usage.command",
+            f"expected a command of kimera, was '{name}'",
+            did_you_mean(name, COMMANDS),
+        )
+
+
+def load_command(name: str, world: context.Context) -> Any:
+    """Import one command and give it the options that all commands have."""
+    module = COMMANDS[name].module
+    try:
+        app = import_module(module).app
+    except ModuleNotFoundError as error:
+        if not module.startswith(str(error.name)):
+            raise
+        raise KimeraError(
+            "install.incomplete",
+            f"expected the module {module} of '{name}' to be installed, was not found",
+            "install the checkout: pip install -e .",
+        ) from None
+    command = typer.main.get_command(app)
+    command.name = name
+    options.add_to(command, world)
+    return command
 
 
 app = typer.Typer(
     cls=LazyGroup,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 
 @app.callback()
-def options(
+def start(
     ctx: typer.Context,
-    format_: Annotated[
-        Optional[str],
-        typer.Option(
-            "--format",
-            help="jsonl, json, table, csv or none; default: table on a terminal, jsonl in a pipe.",
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")
-    ] = False,
-    verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Say more; twice for more still.")
-    ] = 0,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    profile: Annotated[
-        Optional[str], typer.Option("--profile", help="Profile name or TOML file.")
-    ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True)
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Composable trading commands for crypto markets: JSON lines out, one loop inside."""
     world: context.Context = ctx.obj
     if version:
-        world.stdout.write(f"kimera {__version__}\n".encode())
+        world.output().document(f"kimera {__version__}\n")
         raise typer.Exit
-    world.format = format_  # type: ignore[assignment]
-    world.quiet, world.verbose, world.debug, world.profile = quiet, verbose, debug, profile
+    if ctx.invoked_subcommand is None:
+        world.output().document(ctx.get_help() + "\n")
 
 
 def main() -> None:
     """Run the program and leave with the right exit code."""
-    world = context.from_process()
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(int(run(context.from_process(), sys.argv[1:])))
+
+
+def run(world: context.Context, args: list[str]) -> int:
+    """Run one invocation and return its exit code; every error has been told."""
     try:
-        code = app(obj=world, standalone_mode=False) or 0
-    except KimeraError as error:
-        if world.debug:
-            raise
-        world.diagnostics.error(error)
-        code = exit_code_for(error)
+        code = _attempt(world, args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = ExitCode.CLOSED_PIPE
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
+    except OSError as error:
+        world.diagnostics.error(_system_error(error))
+        code = ExitCode.FAILED
+    else:
+        return code
+    _drop_stdout()
+    return code
+
+
+def _attempt(world: context.Context, args: list[str]) -> int:
+    try:
+        _dispatch(world, args)
+        return int(world.opened.code) if world.opened else ExitCode.OK
+    except typer.Exit as error:
+        return error.exit_code
     except BrokenPipeError:
+        raise
+    except (KeyboardInterrupt, typer.Abort):
+        _end(world, "interrupted", ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        return _tell(world, error)
+
+
+def _dispatch(world: context.Context, args: list[str]) -> None:
+    group = typer.main.get_command(app)
+    options.attach(group, hidden=False)
+    with group.make_context("kimera", args, obj=world) as ctx:
+        group.invoke(ctx)
+
+
+def _tell(world: context.Context, error: Exception) -> int:
+    """Report an error in the one shape that all errors have, and return its exit code."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        world.output().document(f"{error}\n")
+        return ExitCode.OK
+    told = _as_kimera_error(error)
+    code = exit_code_for(told)
+    _end(world, "error", code)
+    if world.debug:
+        world.diagnostics.traceback(error)
+    world.diagnostics.error(told)
+    return code
+
+
+def _as_kimera_error(error: Exception) -> KimeraError:
+    if isinstance(error, KimeraError):
+        return error
+    if isinstance(error, TyperException):
+        return _usage_error(error)
+    if isinstance(error, OSError):
+        return _system_error(error)
+    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    hint = "run again with --debug for the traceback, and please report it"
+    return KimeraError("internal", f"unexpected {what}", hint)
+
+
+def _usage_error(error: TyperException) -> KimeraError:
+    """Typer's own complaints in our shape; the hint is the help of the command at fault."""
+    message, _, guess = error.format_message().rstrip(".?").partition(". Did you mean ")
+    message, _, options_like = message.partition(" (Possible options: ")
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "kimera"  # type: ignore[attr-defined]
+    guess = guess or options_like.rstrip(")")
+    hint = f"did you mean {guess}? see: {path} --help" if guess else f"see: {path} --help"
+    return UsageError("usage.arguments", message[:1].lower() + message[1:], hint)
+
+
+def _system_error(error: OSError) -> KimeraError:
+    """What the operating system refused, with the file that it is about."""
+    kinds = {errno.ENOSPC: "no_space", errno.EACCES: "permission", errno.EROFS: "permission"}
+    name = error.filename or "a stream"
+    return KimeraError(
+        f"system.{kinds.get(error.errno or 0, 'failed')}",
+        f"expected to use {name}, was refused: {error.strerror or error}",
+        "check the path, its permissions and the free space (kimera doctor)",
+        file=str(error.filename or ""),
+    )
+
+
+def _end(world: context.Context, status: Status, code: int) -> None:
+    """A stream that was never opened still ends with an end record, so that its reader knows."""
+    if world.opened is None and world.effective_format in ("jsonl", "json"):
+        out = world.output()
+        out.status, out.code = status, code
+        out.finish()
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    """A polite stop request (SIGTERM) ends a command like Ctrl-C: cleanly, with code 130."""
+    raise KeyboardInterrupt
+
+
+def _drop_stdout() -> None:
+    """Send what is still buffered nowhere, or the interpreter complains when it flushes at exit."""
+    with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.CLOSED_PIPE
-    sys.exit(int(code))

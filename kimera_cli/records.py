@@ -31,7 +31,7 @@ class Record(
     """Base of all records; `type` is the class name in snake case."""
 
 
-class End(Record):
+class End(Record, frozen=True):
     """Last line of every stream: without it the producer died."""
 
     status: Literal["ok", "partial", "error", "interrupted"]
@@ -39,7 +39,7 @@ class End(Record):
     code: int
 
 
-class Error(Record):
+class Error(Record, frozen=True):
     """What went wrong, with a stable dotted code and the mend."""
 
     code: str
@@ -48,7 +48,7 @@ class Error(Record):
     details: JsonObject = {}
 
 
-class Check(Record):
+class Check(Record, frozen=True):
     """One check of one dataset: how many of `total` passed."""
 
     check: str
@@ -63,7 +63,7 @@ class Check(Record):
     unit: str = ""
 
 
-class Dataset(Record):
+class Dataset(Record, frozen=True):
     """One dataset of the catalog."""
 
     dataset: str
@@ -81,7 +81,7 @@ class Dataset(Record):
     sources: list[str]
 
 
-class Imported(Record):
+class Imported(Record, frozen=True):
     """What `fetch import` did with one dataset of one file."""
 
     source: str
@@ -93,7 +93,7 @@ class Imported(Record):
     seconds: float
 
 
-class Doctor(Record):
+class Doctor(Record, frozen=True):
     """One item of the host and installation check."""
 
     item: str
@@ -102,7 +102,7 @@ class Doctor(Record):
     advice: str = ""
 
 
-class Order(Record):
+class Order(Record, frozen=True):
     """One step in the life of an own order."""
 
     seq: int
@@ -121,7 +121,7 @@ class Order(Record):
     reason: str = ""
 
 
-class Fill(Record):
+class Fill(Record, frozen=True):
     """One execution of an own order."""
 
     seq: int
@@ -141,7 +141,7 @@ class Fill(Record):
     mid: float | None = None
 
 
-class Denial(Record):
+class Denial(Record, frozen=True):
     """One order that the gate refused, with the limit that it met."""
 
     seq: int
@@ -154,7 +154,7 @@ class Denial(Record):
     qty: str
 
 
-class RunSummary(Record):
+class RunSummary(Record, frozen=True):
     """What a run came to."""
 
     run: str
@@ -181,7 +181,7 @@ class RunSummary(Record):
     pnl_by_strategy: dict[str, float] = {}
 
 
-class Strategy(Record):
+class Strategy(Record, frozen=True):
     """One strategy that this installation knows."""
 
     strategy: str
@@ -190,7 +190,7 @@ class Strategy(Record):
     params: dict[str, float] = {}
 
 
-class Bench(Record):
+class Bench(Record, frozen=True):
     """One row of `kimera bench`."""
 
     name: str
@@ -210,7 +210,7 @@ class Bench(Record):
     detail: JsonObject = {}
 
 
-class BenchChange(Record):
+class BenchChange(Record, frozen=True):
     """One benchmark in two saved results: time after / time before, with its 95 % interval."""
 
     name: str
@@ -224,7 +224,7 @@ class BenchChange(Record):
     after: str = ""
 
 
-class ProfileValue(Record):
+class ProfileValue(Record, frozen=True):
     """One value of a profile with the place it comes from."""
 
     key: str
@@ -232,7 +232,7 @@ class ProfileValue(Record):
     origin: str
 
 
-class ProfileInfo(Record):
+class ProfileInfo(Record, frozen=True):
     """One profile that can be named with --profile."""
 
     profile: str
@@ -240,7 +240,7 @@ class ProfileInfo(Record):
     summary: str
 
 
-class JournalEntry(Record):
+class JournalEntry(Record, frozen=True):
     """One entry of the audit stream."""
 
     seq: int
@@ -250,7 +250,7 @@ class JournalEntry(Record):
     body: JsonObject
 
 
-class JournalCheck(Record):
+class JournalCheck(Record, frozen=True):
     """Result of verifying the hash chain."""
 
     run: str
@@ -260,7 +260,7 @@ class JournalCheck(Record):
     detail: str = ""
 
 
-class Metric(Record):
+class Metric(Record, frozen=True):
     """One metric of a run, with its standard error where one is defined."""
 
     run: str

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Spec(NamedTuple):
-    """One command: the module that declares its Typer app as `app`, and its line in `kimera --help`."""
+    """One command: the module that declares its Typer `app`, and its line in `kimera --help`."""
 
     module: str
     help: str
@@ -15,13 +15,13 @@ class Spec(NamedTuple):
 COMMANDS: dict[str, Spec] = {
     "run": Spec(
         "kimera_cli.commands.run",
-        "Run the loop: demo market or recordings, strategies, gate, journal, report.",
+        "Run strategies on a demo market or recordings.",
     ),
     "fetch": Spec("kimera_cli.commands.fetch", "Import, list, check and export market data."),
     "report": Spec("kimera_cli.commands.report", "Show, compare and export the results of runs."),
     "strategies": Spec("kimera_cli.commands.strategies", "List, show and create strategies."),
     "journal": Spec(
-        "kimera_cli.commands.journal", "Verify, show and export the audit journal of a run."
+        "kimera_cli.commands.journal", "Verify, show and export a run's audit journal."
     ),
     "bench": Spec("kimera_cli.commands.bench", "Measure kimera, and its peers in the same run."),
     "profile": Spec("kimera_cli.commands.profile", "List, show and check profiles."),
