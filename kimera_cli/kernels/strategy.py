@@ -1,13 +1,13 @@
 """What a strategy says: actions appended to its view, and sizes in lots from money.
 
-A strategy is one function `decide(view) -> int64` compiled to STRATEGY_SIG and called by pointer. It
-reads the VIEW record and answers by appending to `view.actions` with the kernels below; nothing else
-of it is heard. The loop clears `n_actions` before each call, so the actions of one call are the
-decision of that call. A return value below zero stops the strategy with that code.
+A strategy is one function `decide(view) -> int64` compiled to STRATEGY_SIG and called by pointer.
+It reads the VIEW record and answers by appending to `view.actions` with the kernels below; nothing
+else of it is heard. The loop clears `n_actions` before each call, so the actions of one call are
+the decision of that call. A return value below zero stops the strategy with that code.
 
-Prices and sizes must be whole numbers of ticks and lots. One that is not (a fraction, NaN, infinity,
-beyond 2^60) is written as BAD_NUMBER, which the gate denies as `risk.bad_action`: a wrong number never
-becomes a near one.
+Prices and sizes must be whole numbers of ticks and lots. One that is not (a fraction, NaN,
+infinity, beyond 2^60) is written as BAD_NUMBER, which the gate denies as `risk.bad_action`: a wrong
+number never becomes a near one.
 """
 
 import numba
@@ -148,9 +148,9 @@ def has_market(view):
 def lot_value(view):
     """Return the value of one lot at the mid in portfolio currency; NaN when no mid is known.
 
-    Spot and linear: mid * lot * contract_size in the settlement currency, times its rate. Inverse: a
-    contract is worth its contract_size in the quote currency at any price, which is taken as the
-    portfolio's.
+    Spot and linear: mid * lot * contract_size in the settlement currency, times its rate. Inverse:
+    a contract is worth its contract_size in the quote currency at any price, and the quote currency
+    counts as the portfolio's.
     """
     if view.kind == INVERSE:
         return view.lot * view.contract_size
@@ -159,7 +159,7 @@ def lot_value(view):
 
 @kernel
 def lots_for_notional(view, notional):
-    """Return how many whole lots `notional` (portfolio currency) buys at the mid; 0 below min_lots."""
+    """Return how many whole lots `notional` (portfolio currency) buys; 0 when below min_lots."""
     value = lot_value(view)
     if not (value > 0.0 and notional > 0.0):  # NaN compares false: no mid, no size
         return np.int64(0)
