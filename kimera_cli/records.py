@@ -1,8 +1,9 @@
 """Every public output line, declared once.
 
-A record is a CLI line, an API body, a TUI row and an entry of the published JSON Schema. Adding an optional
-field is allowed; anything else raises SCHEMA_VERSION. Times are int64 ns since the Unix epoch, UTC (exact in
-Python, beyond 2^53 in JavaScript). A float that can be undefined is declared `float | None`; NaN never leaves.
+A record is a CLI line, an API body, a TUI row and an entry of the published JSON Schema. Adding an
+optional field is allowed; anything else raises SCHEMA_VERSION. Times are int64 ns since the Unix epoch,
+UTC (exact in Python, beyond 2^53 in JavaScript). A float that can be undefined is declared
+`float | None`; NaN never leaves.
 """
 
 from __future__ import annotations
@@ -270,6 +271,26 @@ class Metric(Record, frozen=True):
     unit: str = ""
     definition: str = ""
     strategy: str = ""
+    instrument: str = ""
+    scope: str = ""
+    n: int = 0
+    reason: str = ""
+
+
+class Comparison(Record, frozen=True):
+    """One metric of two runs, and whether their difference is more than noise."""
+
+    metric: str
+    base: str
+    run: str
+    base_value: float | None
+    value: float | None
+    difference: float | None
+    se: float | None = None
+    noise: bool | None = None
+    unit: str = ""
+    definition: str = ""
+    reason: str = ""
 
 
 ALL: tuple[type[Record], ...] = tuple(Record.__subclasses__())
