@@ -280,7 +280,8 @@ FEATURES = np.dtype(
         ("vol_mid_ticks", "f8"),  # mid at the last variance update
         ("ofi_sum", "f8"),
         ("n_updates", "i8"),
-        ("reserved", "i8", (7,)),
+        ("ts_start_ns", "i8"),  # time of the first two-sided book: where the variances start
+        ("reserved", "i8", (6,)),
     ],
     align=True,
 )

@@ -43,10 +43,12 @@ __all__ = [
     "BOOK_BAD",
     "BOOK_FULL",
     "BOOK_OK",
+    "NEAR",
     "OVER",
     "WINDOW",
     "book_apply",
     "book_clear",
+    "book_depth",
     "book_levels",
     "book_next",
     "book_qty",
@@ -56,13 +58,14 @@ __all__ = [
 BOOK_BAD = 2
 
 NEAR = WINDOW // 8
-"""The window is laid anew when the best is this near its worse edge and levels lie beyond it."""
+"""While levels lie beyond the window, it reaches at least this many ticks behind the best."""
 AHEAD = WINDOW // 4
 """Room between a freshly laid window's best price and its better edge."""
 
 _0 = np.uint64(0)
 _1 = np.uint64(1)
 _W = np.uint64(WINDOW)
+_NEAR = np.uint64(NEAR)
 _WINDOW_BITS = np.uint64(WINDOW_BITS)
 _OVER_BITS = np.uint64(OVER_BITS)
 _SLOT_BITS = np.uint64(OVER_BITS + 1)
@@ -123,14 +126,19 @@ def _lay(book, s, best_ticks):
 
 
 @kernel
+def _edge(s, at):
+    """Return how far the window reaches beyond its cell `at`, towards worse prices."""
+    return at if s == _0 else WINDOW - 1 - at
+
+
+@kernel
 def _find_best(book, s, at):
     """The best left cell `at`: find the next; lay the window anew if that is near its edge."""
     status = BOOK_OK
     found = down(book, s, at) if s == _0 else up(book, s, at)
     if found < _W:
         best = book.base_ticks[s] + np.int64(found)
-        edge = np.int64(found) if s == _0 else WINDOW - 1 - np.int64(found)
-        if edge < NEAR and book.over_n[s] > 0:
+        if book.over_n[s] > 0 and _edge(s, np.int64(found)) < NEAR:
             status = _lay(book, s, best)
     else:
         best = NO_BID if s == _0 else NO_ASK
@@ -157,7 +165,11 @@ def _set_outside(book, s, px_ticks, qty_lots):
             over_drop(book, s, px_ticks)
         return BOOK_OK
     if worse:
-        return over_put(book, s, px_ticks, qty_lots)
+        status = over_put(book, s, px_ticks, qty_lots)
+        best = book.best_bid_ticks if s == _0 else book.best_ask_ticks
+        if _edge(s, np.int64(best - book.base_ticks[s])) < NEAR:
+            status |= _lay(book, s, best)
+        return status
     status = _lay(book, s, px_ticks)
     cell = (s << _WINDOW_BITS) | np.uint64(px_ticks - book.base_ticks[s])
     book.lots[cell] = qty_lots
@@ -222,6 +234,36 @@ def book_next(book, side, px_ticks):
     if found < _W:
         return base + np.int64(found)
     return over_next(book, s, px_ticks)
+
+
+@kernel
+def book_depth(book, side, levels):
+    """Return the lots of the best `levels` levels no further than NEAR ticks behind the best.
+
+    Never leaves the window: O(levels) whatever the book looks like. 0 for an empty side.
+    """
+    s = np.uint64(side)
+    best = book.best_bid_ticks if s == _0 else book.best_ask_ticks
+    if best == NO_BID or best == NO_ASK:
+        return np.int64(0)
+    at = np.uint64(best - book.base_ticks[s])
+    row = s << _WINDOW_BITS
+    total = book.lots[row | at]
+    if s == _0:
+        last = at - _NEAR if at > _NEAR else _0
+        for _ in range(1, levels):
+            at = down(book, s, at - _1) if at > last else _W
+            if at == _W or at < last:
+                break
+            total += book.lots[row | at]
+    else:
+        last = min(at + _NEAR, _W - _1)
+        for _ in range(1, levels):
+            at = up(book, s, at + _1) if at < last else _W
+            if at > last:
+                break
+            total += book.lots[row | at]
+    return total
 
 
 @kernel
