@@ -1,9 +1,7 @@
 """The same events in hftbacktest's layout.
 
-Its exchange and its local side read one array, so a row says for whom it is (EXCH_EVENT,
-LOCAL_EVENT). An event whose exchange time is earlier than one already received is split into two
-rows: one for the exchange in exchange order, one for the local side in the order of arrival. All
-others stay one row, which is the layout that costs the peer least.
+Both simulators get one array in which venue and local times never go backwards, so that each event
+is one row for the peer as well (it would need two, one per clock, for an event that comes late).
 """
 
 from __future__ import annotations
@@ -47,17 +45,36 @@ def comparable(events: Events) -> Events:
     return kept
 
 
-def to_peer(events: Events, tick: float, lot: float, shift_ns: int = 0) -> PeerEvents:
-    """Convert comparable events; `shift_ns` is added to local time: no latency may be negative."""
+def to_peer(events: Events, tick: float, lot: float) -> PeerEvents:
+    """Convert comparable events, which stand in venue and in local order (see `in_order`)."""
     from hftbacktest import types as peer
 
     rows = np.zeros(len(events), peer.event_dtype)
     rows["ev"] = _flags(events, peer) | np.uint64(peer.EXCH_EVENT | peer.LOCAL_EVENT)
     rows["exch_ts"] = events["ts_exch_ns"]
-    rows["local_ts"] = events["ts_local_ns"] + shift_ns
+    rows["local_ts"] = events["ts_local_ns"]
     rows["px"] = events["px_ticks"] * tick
     rows["qty"] = events["qty_lots"] * lot
-    return _split_late(rows, peer)
+    return rows
+
+
+def in_order(events: Events, latency_ns: int | None = None, least_ns: int = 0) -> Events:
+    """Return a copy whose venue and local times never go backwards: what kimera's feed model gives.
+
+    Venue times become their running maximum. Local times are the recorded ones, moved together so
+    that the least latency is `least_ns` where it would be less; with `latency_ns` they are venue
+    time plus it.
+    """
+    out = events.copy()
+    exch = np.maximum.accumulate(out["ts_exch_ns"])
+    if latency_ns is None:
+        lag = int((out["ts_local_ns"] - out["ts_exch_ns"]).min(initial=least_ns))
+        local = out["ts_local_ns"] + max(0, least_ns - lag)
+    else:
+        local = exch + latency_ns
+    out["ts_exch_ns"] = exch
+    out["ts_local_ns"] = np.maximum.accumulate(np.maximum(local, exch))
+    return out
 
 
 def _flags(events: Events, peer: Any) -> NDArray[np.uint64]:
@@ -70,19 +87,3 @@ def _flags(events: Events, peer: Any) -> NDArray[np.uint64]:
     flags[side == BID] |= np.uint64(peer.BUY_EVENT)
     flags[side == ASK] |= np.uint64(peer.SELL_EVENT)
     return flags
-
-
-def _split_late(rows: PeerEvents, peer: Any) -> PeerEvents:
-    """Give late events a second row, for the exchange alone, where their exchange time belongs."""
-    exch = rows["exch_ts"]
-    late = exch < np.maximum.accumulate(exch) if len(rows) else np.zeros(0, bool)
-    if not late.any():
-        return rows
-    out = rows.copy()
-    out["ev"][late] &= ~np.uint64(peer.EXCH_EVENT)
-    early = rows[late]
-    early["ev"] &= ~np.uint64(peer.LOCAL_EVENT)
-    early = early[np.argsort(early["exch_ts"], kind="stable")]
-    punctual = np.flatnonzero(~late)
-    after = np.searchsorted(exch[punctual], early["exch_ts"], side="right")
-    return np.insert(out, punctual[after], early)
