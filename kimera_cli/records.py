@@ -1,8 +1,8 @@
 """Every public output line, declared once.
 
 A record is a CLI line, an API body, a TUI row and an entry of the published JSON Schema. Adding an
-optional field is allowed; anything else raises SCHEMA_VERSION. Times are int64 ns since the Unix epoch,
-UTC (exact in Python, beyond 2^53 in JavaScript). A float that can be undefined is declared
+optional field is allowed; anything else raises SCHEMA_VERSION. Times are int64 ns since the Unix
+epoch, UTC (exact in Python, beyond 2^53 in JavaScript). A float that can be undefined is declared
 `float | None`; NaN never leaves.
 """
 
@@ -189,6 +189,26 @@ class Strategy(Record, frozen=True):
     origin: str
     summary: str
     params: dict[str, float] = {}
+    protocol: Literal["compiled", "python"] = "compiled"
+    interval_ns: int = 0
+    path: str = ""
+
+
+class StrategyParam(Record, frozen=True):
+    """One parameter of a strategy with its meaning, unit and default."""
+
+    strategy: str
+    param: str
+    default: float
+    unit: str = ""
+    meaning: str = ""
+
+
+class Written(Record, frozen=True):
+    """One file that a command wrote."""
+
+    path: str
+    kind: str
 
 
 class Bench(Record, frozen=True):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import NamedTuple
 
+from kimera_cli.names import nearest
 from kimera_cli.strategies.protocol import StrategyError
 from kimera_cli.strategies.source import Source
 
@@ -128,12 +128,12 @@ def check_fields(source: Source, fields: tuple[str, ...]) -> None:
     """
     for node in _view_attributes(source):
         if node.attr not in fields:
-            near = get_close_matches(node.attr, fields, 1)
+            near = nearest(node.attr, fields)
             raise _at(
                 source,
                 node.lineno,
                 f"expected a field of the view, was view.{node.attr}",
-                f"did you mean view.{near[0]}?"
+                f"did you mean view.{near}?"
                 if near
                 else "docs/reference/strategies.md lists all fields",
             )

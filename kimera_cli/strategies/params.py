@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from kimera_cli.errors import UsageError
+from kimera_cli.names import did_you_mean
 from kimera_cli.strategies.protocol import StrategyInfo
 from kimera_cli.strategies.source import MAX_PARAMS, is_finite_number
 
@@ -19,12 +19,10 @@ def resolve(info: StrategyInfo, given: Mapping[str, object]) -> dict[str, float]
     values = dict(info.params)
     for name, value in given.items():
         if name not in values:
-            near = get_close_matches(name, values, 1)
-            known = ", ".join(values) or "none"
             raise UsageError(
                 "usage.unknown_param",
                 f"expected a parameter of strategy {info.name}, was {name!r}",
-                f"did you mean {near[0]}?" if near else f"it has: {known}",
+                did_you_mean(name, values) or "it has no parameters",
                 strategy=info.name,
                 key=name,
             )

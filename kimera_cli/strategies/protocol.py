@@ -40,6 +40,8 @@ class StrategyInfo:
     protocol: str
     """`compiled` or `python`."""
     errors: dict[int, str] = field(default_factory=dict)
+    description: str = ""
+    """The docstring between its first line and its Parameters section."""
     docs: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Parameter to (unit, meaning), from the docstring's Parameters section."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -28,6 +27,7 @@ from kimera_cli.layouts import (
     POST_ONLY,
     VIEW,
 )
+from kimera_cli.names import nearest
 from kimera_cli.strategies.protocol import StrategyError
 
 Side = Literal["buy", "sell"]
@@ -69,8 +69,10 @@ class Market:
         """Give every number of the VIEW record: ofi, vol_fast, cash, best_bid_lots ..."""
         fields = VIEW.names or ()
         if name not in fields:
-            near = get_close_matches(name, fields, 1)
-            raise AttributeError(f"Market has no {name}" + (f"; {near[0]}?" if near else ""))
+            near = nearest(name, fields)
+            raise AttributeError(
+                f"Market has no {name}" + (f": did you mean {near}?" if near else "")
+            )
         return self.view[name].item()
 
     @property

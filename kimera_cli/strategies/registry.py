@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from kimera_cli.errors import UsageError
+from kimera_cli.names import did_you_mean
 from kimera_cli.strategies.protocol import StrategyError, StrategyInfo
 from kimera_cli.strategies.source import describe
 
@@ -43,13 +43,10 @@ def locate(name_or_path: str) -> Found:
     others = installed()
     if name_or_path in others:
         return _from_entry_point(others[name_or_path])
-    near = get_close_matches(name_or_path, [*BUILT_IN, *others], 3)
     raise UsageError(
         "usage.unknown_strategy",
         f"expected a strategy name or a path to a .py file, was {name_or_path!r}",
-        f"did you mean {' or '.join(near)}?"
-        if near
-        else "`kimera strategies list` shows all names",
+        did_you_mean(name_or_path, [*BUILT_IN, *others]),
     )
 
 

@@ -87,6 +87,7 @@ def describe(name: str, origin: str, path: Path) -> StrategyInfo:
         source_hash=hashlib.sha256(source.text.encode()).hexdigest(),
         protocol=read_protocol(source),
         errors=read_errors(source),
+        description=description_of(docstring),
         docs=parse_parameters(docstring),
     )
 
@@ -248,6 +249,13 @@ def _check_signature(source: Source, node: ast.FunctionDef | ast.AsyncFunctionDe
             f"expected `def decide(view):`, was {decorated}`{shown}decide({ast.unparse(spec)})`",
             "kimera compiles decide itself; parameters are read from view.params",
         )
+
+
+def description_of(docstring: str) -> str:
+    """Return the text between the summary line and the Parameters section."""
+    match = _SECTION.search(docstring)
+    text = docstring[: match.start()] if match else docstring
+    return text.partition("\n")[2].strip()
 
 
 def parse_parameters(docstring: str) -> dict[str, tuple[str, str]]:
