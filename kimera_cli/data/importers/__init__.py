@@ -14,7 +14,17 @@ from kimera_cli.data.importers.base import Importer
 from kimera_cli.data.streams import read_head
 from kimera_cli.errors import DataError, UsageError
 
-MODULES: tuple[str, ...] = ("kimera_cli.data.importers.binance_raw:BinanceRaw",)
+MODULES: tuple[str, ...] = (
+    "kimera_cli.data.importers.binance_raw:BinanceRaw",
+    "kimera_cli.data.importers.cryptofeed_kraken:Kraken",
+    "kimera_cli.data.importers.cryptofeed_okx:Okx",
+    "kimera_cli.data.importers.cryptofeed_coinbase:Coinbase",
+    "kimera_cli.data.importers.cryptofeed_bybit:Bybit",
+    "kimera_cli.data.importers.cryptofeed_huobi:Huobi",
+    "kimera_cli.data.importers.cryptofeed_binance:Binance",
+    "kimera_cli.data.importers.cryptofeed_bitstamp:Bitstamp",
+    "kimera_cli.data.importers.cryptofeed_bitfinex:Bitfinex",
+)
 """Built-in importers as `module:class`; the order in which a file is offered to them."""
 
 
