@@ -1,0 +1,205 @@
+"""The risk gate: every order passes it, in every setting, before it becomes a request.
+
+Limits are judged at the worst case: all open orders of the same side fill and none of the other side. An
+order that reduces the account's position in its instrument, counting the orders that already reduce it,
+passes every limit; a cancel is never asked. What can never be sent (wrong numbers, off the instrument's
+filters, no book to judge it by) is refused also when it reduces.
+
+Property (tests/kernels/test_gate.py): after any sequence of accepted orders and fills, at the prices of
+acceptance, worst-case position and exposure are within their limits.
+"""
+
+from __future__ import annotations
+
+import math
+
+from kimera_cli.kernels._jit import kernel
+from kimera_cli.kernels.ledger import equity_at, quote_value, to_portfolio
+from kimera_cli.layouts import ASK, BID, FOK, LIMIT, MARKET, SPOT
+
+DENY_KILL = 1
+DENY_NOT_TRADING = 2
+DENY_FILTER = 3
+DENY_MAX_ORDER = 4
+DENY_POSITION = 5
+DENY_ASSET = 6
+DENY_OPEN_ORDERS = 7
+DENY_RATE = 8
+DENY_COLLAR = 9
+DENY_DRAWDOWN = 10
+DENY_DAILY_LOSS = 11
+DENY_STALE = 12
+DENY_NO_BOOK = 13
+DENY_SELF_TRADE = 14
+DENY_TABLE_FULL = 15
+DENY_BAD_ACTION = 16
+
+_NS_PER_DAY = 86_400_000_000_000
+
+
+@kernel
+def portfolio_value(gate, views, sleeves, instruments, features, n_sleeves):
+    """Return cash plus all sleeves' equity in portfolio currency; NaN when a held mid is unknown."""
+    total = gate.cash
+    for s in range(n_sleeves):
+        k = sleeves[s].stream
+        mid = features[k].mid_ticks
+        view = views[s]
+        if view.position_lots == 0 and view.cash == 0.0:
+            continue
+        total += to_portfolio(instruments[k], equity_at(view, instruments[k], mid), mid)
+    return total
+
+
+@kernel
+def watch_losses(gate, value, ts_ns):
+    """Follow peak and day start; set the halt latch when drawdown or the day's loss passes its limit.
+
+    Returns the code of a limit that was passed just now, else 0. A NaN value changes nothing.
+    """
+    if math.isnan(value):
+        return 0
+    if value > gate.peak:
+        gate.peak = value
+    day = ts_ns // _NS_PER_DAY
+    if day != gate.day:
+        gate.day = day
+        gate.day_start = value
+    drawdown = 1.0 - value / gate.peak
+    if drawdown > gate.worst_drawdown:
+        gate.worst_drawdown = drawdown
+    if gate.halted != 0:
+        return 0
+    if drawdown >= gate.max_drawdown:
+        gate.halted = DENY_DRAWDOWN
+    elif value <= gate.day_start * (1.0 - gate.max_daily_loss):
+        gate.halted = DENY_DAILY_LOSS
+    return gate.halted
+
+
+@kernel
+def instrument_exposure(views, sleeves, n_sleeves, k, side):
+    """Return (position, same-side open lots) of the whole account in instrument k."""
+    position = 0
+    opened = 0
+    for s in range(n_sleeves):
+        if sleeves[s].stream == k:
+            position += views[s].position_lots
+            opened += views[s].open_bid_lots if side == BID else views[s].open_ask_lots
+    return position, opened
+
+
+@kernel
+def asset_exposure(views, sleeves, streams, instruments, features, n_sleeves, asset, side):
+    """Return the worst-case signed value of an asset in portfolio currency if one side's orders all fill."""
+    total = 0.0
+    for s in range(n_sleeves):
+        k = sleeves[s].stream
+        if streams[k].asset != asset:
+            continue
+        view = views[s]
+        lots = view.position_lots + (view.open_bid_lots if side == BID else -view.open_ask_lots)
+        if lots != 0:
+            value = quote_value(instruments[k], features[k].mid_ticks, lots)
+            total += value * instruments[k].settle_rate
+    return total
+
+
+@kernel
+def valid_action(action):
+    """Return True when the numbers of a new order mean something."""
+    if action.side != BID and action.side != ASK:
+        return False
+    if action.type != LIMIT and action.type != MARKET:
+        return False
+    if action.tif < 0 or action.tif > 3 or action.qty_lots <= 0 or action.qty_lots > (1 << 52):
+        return False
+    if action.type == LIMIT and (action.px_ticks <= 0 or action.px_ticks > (1 << 52)):
+        return False
+    return not (
+        action.type == MARKET and (action.tif == 3 or (action.tif == FOK and action.px_ticks < 0))
+    )
+
+
+@kernel
+def take_token(gate, ts_ns):
+    """Take one order from the rate budget; return False when it is empty."""
+    passed = ts_ns - gate.token_ts_ns
+    if passed > 0:
+        gate.tokens = min(gate.token_burst, gate.tokens + passed * 1e-9 * gate.token_rate)
+        gate.token_ts_ns = ts_ns
+    if gate.tokens < 1.0:
+        return False
+    gate.tokens -= 1.0
+    return True
+
+
+@kernel
+def check_new(
+    gate,
+    views,
+    sleeves,
+    streams,
+    instruments,
+    features,
+    n_sleeves,
+    s,
+    side,
+    order_type,
+    px_ticks,
+    qty_lots,
+    ts_ns,
+):
+    """Judge one new order (or the larger part of an amend); return 0 or the code of the limit it meets."""
+    k = sleeves[s].stream
+    inst = instruments[k]
+    f = features[k]
+    mid = f.mid_ticks
+    if not mid > 0.0:
+        return DENY_NO_BOOK
+    px = (
+        px_ticks if order_type == LIMIT else (f.best_ask_ticks if side == BID else f.best_bid_ticks)
+    )
+    if qty_lots < inst.min_lots or (inst.max_lots > 0 and qty_lots > inst.max_lots):
+        return DENY_FILTER
+    notional = quote_value(inst, px, qty_lots)
+    position, opened = instrument_exposure(views, sleeves, n_sleeves, k, side)
+    held = -position if side == BID else position  # what an order of this side may reduce
+    reduces = held > 0 and opened + qty_lots <= held
+    if notional < inst.min_notional and not reduces:
+        return DENY_FILTER
+    if reduces:
+        return 0
+    if gate.kill != 0:
+        return DENY_KILL
+    if gate.trading == 0:
+        return DENY_NOT_TRADING
+    if gate.halted != 0:
+        return gate.halted
+    if ts_ns - streams[k].ts_local_ns > gate.stale_ns:
+        return DENY_STALE
+    if abs(px - mid) > gate.collar * mid:
+        return DENY_COLLAR
+    if gate.open_orders >= gate.max_open_orders:
+        return DENY_OPEN_ORDERS
+    if inst.kind == SPOT and side == ASK and gate.spot_short == 0 and opened + qty_lots > position:
+        return DENY_POSITION
+    value = portfolio_value(gate, views, sleeves, instruments, features, n_sleeves)
+    if not value > 0.0:
+        return DENY_NO_BOOK
+    worth = max(notional, quote_value(inst, mid, qty_lots)) * inst.settle_rate
+    if worth > gate.max_order * value:
+        return DENY_MAX_ORDER
+    worst = opened + qty_lots - held  # lots in the order's own direction if all of that side fill
+    if quote_value(inst, max(px, mid), worst) * inst.settle_rate > gate.max_position * value:
+        return DENY_POSITION
+    exposure = asset_exposure(
+        views, sleeves, streams, instruments, features, n_sleeves, streams[k].asset, side
+    )
+    if side == ASK:
+        exposure = -exposure
+    if exposure + worth > gate.max_asset * value:
+        return DENY_ASSET
+    if not take_token(gate, ts_ns):
+        return DENY_RATE
+    return 0
