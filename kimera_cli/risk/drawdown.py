@@ -1,7 +1,7 @@
 """Drawdown of a value series: depth, duration, average of the worst, and ratios on it.
 
-DD_t = 1 - V_t / max_{s<=t} V_s (Chekhlov, Uryasev & Zabarankin 2005). Values must be finite and above zero for
-the relative forms; money forms (`drawdown_money`) take any finite series.
+DD_t = 1 - V_t / max_{s<=t} V_s (Chekhlov, Uryasev & Zabarankin 2005). Values must be finite and
+above zero for the relative forms; money forms (`drawdown_money`) take any finite series.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NO_VALUES = "the run has no equity samples"
 
 
 class Episode(NamedTuple):
-    """The deepest drawdown: indices of peak and trough, and of the first value back at the peak (-1: not yet)."""
+    """The deepest drawdown: index of peak, trough, and first value back at the peak (-1: none)."""
 
     peak: int
     trough: int
@@ -37,7 +37,7 @@ def drawdown_money(values: F64) -> F64:
 
 
 def deepest(depth: F64, values: F64) -> Episode:
-    """Return where the deepest point of a drawdown series lies; depth and values of shape (n,), n > 0."""
+    """Return where the deepest point of a drawdown series lies; both of shape (n,), n > 0."""
     trough = int(np.argmax(depth))
     peak = int(np.argmax(values[: trough + 1]))
     back = np.flatnonzero(values[trough:] >= values[peak])
@@ -48,7 +48,10 @@ def deepest(depth: F64, values: F64) -> Episode:
     "max_drawdown",
     label="Maximum drawdown",
     unit="fraction",
-    definition="Largest fall of portfolio equity below its highest value so far, as a fraction of that value.",
+    definition=(
+        "Largest fall of portfolio equity below its highest value so far, as a fraction of that "
+        "value."
+    ),
     source="Chekhlov, Uryasev & Zabarankin 2005",
     group=_GROUP,
     better="lower",
@@ -80,7 +83,10 @@ def max_drawdown_money(values: F64) -> Estimate:
     "drawdown_duration",
     label="Longest time under water",
     unit="s",
-    definition="Longest time that equity stayed below an earlier highest value; a fall that is not yet made good counts to the end.",
+    definition=(
+        "Longest time that equity stayed below an earlier highest value; a fall that is not yet "
+        "made good counts to the end."
+    ),
     source="Bacon 2008, ch. 4",
     group=_GROUP,
     better="lower",
@@ -102,7 +108,9 @@ def drawdown_duration(values: F64, ts_ns: I64) -> Estimate:
     "cdar_95",
     label="CDaR 95 %",
     unit="fraction",
-    definition="Conditional drawdown at risk: mean of the worst 5 % of all drawdown values of the run.",
+    definition=(
+        "Conditional drawdown at risk: mean of the worst 5 % of all drawdown values of the run."
+    ),
     source="Chekhlov, Uryasev & Zabarankin 2005",
     group=_GROUP,
     better="lower",
@@ -110,7 +118,8 @@ def drawdown_duration(values: F64, ts_ns: I64) -> Estimate:
 def cdar(values: F64, alpha: float = 0.95) -> Estimate:
     """Return the mean of the worst (1 - alpha) share of DD; alpha 1 is the maximum, 0 the mean.
 
-    The share is exact: a part of one value counts with its part as weight, so the result is continuous in alpha.
+    The share is exact: a part of one value counts with its part as weight, so the result is
+    continuous in alpha.
     """
     if values.size == 0:
         return missing(_NO_VALUES)
@@ -156,7 +165,9 @@ def pain(values: F64) -> Estimate:
     "return_over_drawdown",
     label="Return over drawdown",
     unit="ratio",
-    definition="PnL of the whole run divided by its maximum drawdown in money; nothing is annualised.",
+    definition=(
+        "PnL of the whole run divided by its maximum drawdown in money; nothing is annualised."
+    ),
     source="Bacon 2008, ch. 4 (recovery factor)",
     group=_GROUP,
     better="higher",
@@ -175,13 +186,16 @@ def return_over_drawdown(values: F64) -> Estimate:
     "calmar",
     label="Calmar ratio",
     unit="ratio",
-    definition="Compound annual return divided by the maximum drawdown; given from 30 days on, because annualising less invents.",
+    definition=(
+        "Compound annual return divided by the maximum drawdown; given from 30 days on, because "
+        "annualising less invents."
+    ),
     source="Young 1991",
     group=_GROUP,
     better="higher",
 )
 def calmar(values: F64, years: float) -> Estimate:
-    """Return ((V_end / V_start)^(1 / years) - 1) / MDD; `years` is the span that the values cover."""
+    """Return ((V_end / V_start)^(1 / years) - 1) / MDD; `years` is the span of the values."""
     if values.size == 0:
         return missing(_NO_VALUES)
     if years * 365.0 < DAYS_FOR_CALMAR:

@@ -1,8 +1,9 @@
-"""What a metric is: a name, a unit, one sentence and its source; and an estimate with its standard error.
+"""What a metric is: name, unit, one sentence, source; and an estimate with standard error.
 
-Every metric that kimera prints is declared once with `@metric` on the function that computes it. Tooltips,
-records and docs/reference/metrics.md read the same entry, so a number never travels without its definition.
-A metric that has too little data is an `Estimate` without value that says why; it is never 0 and never NaN.
+Every metric that kimera prints is declared once with `@metric` on the function that computes it.
+Tooltips, records and docs/reference/metrics.md read the same entry, so a number never travels
+without its definition. A metric that has too little data is an `Estimate` without value that says
+why; it is never 0 and never NaN.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ CURRENCY = "currency"
 
 
 class Estimate(NamedTuple):
-    """A value with its standard error (None where none is defined), the sample size, and why it is missing."""
+    """A value, its standard error (None: not defined), the sample size, and why it is missing."""
 
     value: float | None
     se: float | None = None
@@ -67,7 +68,7 @@ def metric(
 
 
 def estimate(value: float, se: float | None = None, n: int = 0, why: str = "undefined") -> Estimate:
-    """Return an Estimate; a value that is not finite becomes a missing one with the reason `why`."""
+    """Return an Estimate; a value that is not finite becomes a missing one because of `why`."""
     if not math.isfinite(value):
         return Estimate(None, None, n, why)
     return Estimate(float(value), _finite(se), n)
@@ -79,11 +80,14 @@ def missing(reason: str, n: int = 0) -> Estimate:
 
 
 def proportion(hits: int, n: int, why: str) -> Estimate:
-    """Return hits / n with the binomial standard error sqrt(p (1 - p) / n); missing with `why` when n is 0."""
+    """Return hits / n and its error sqrt(p (1 - p) / n); missing because of `why` when n is 0.
+
+    None or all of n give no error: the formula would say 0.
+    """
     if n == 0:
         return missing(why)
     p = hits / n
-    return Estimate(p, math.sqrt(p * (1 - p) / n), n)
+    return Estimate(p, math.sqrt(p * (1 - p) / n) if 0 < hits < n else None, n)
 
 
 def _finite(se: float | None) -> float | None:

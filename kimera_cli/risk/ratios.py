@@ -1,9 +1,9 @@
 """Return ratios with standard errors: Sharpe, Sortino, information ratio, Omega.
 
-All take simple returns per period, shape (n,), and state results *per period* unless `per_year` is given.
-Standard errors come from the influence function psi of each ratio: se = sqrt(V / n), where V is the variance of
-psi (independent returns) or its long-run variance (`lags` > 0, Newey & West 1987), which is what Lo 2002 asks
-for when returns are autocorrelated.
+All take simple returns per period, shape (n,), and state results *per period* unless `per_year` is
+given. Standard errors come from the influence function psi of each ratio: se = sqrt(V / n), where V
+is the variance of psi (independent returns) or its long-run variance (`lags` > 0, Newey & West
+1987), which is what Lo 2002 asks for when returns are autocorrelated.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def newey_west_lags(n: int) -> int:
 
 
 def long_run_variance(values: F64, lags: int) -> float:
-    """Return the Bartlett-weighted long-run variance of a series (Newey & West 1987); lags 0 is the variance."""
-    x = values - values.mean()
+    """Return the Bartlett-weighted long-run variance (Newey & West 1987); lags 0: the variance."""
+    x = values - float(values.mean())
     n = x.size
     total = float(x @ x) / n
     for lag in range(1, min(lags, n - 1) + 1):
@@ -36,19 +36,22 @@ def long_run_variance(values: F64, lags: int) -> float:
 
 
 def moments(returns: F64) -> tuple[float, float]:
-    """Return skewness g3 and (not excess) kurtosis g4, from population moments; NaN for constant returns."""
+    """Return skewness g3 and kurtosis g4 (not excess), population moments; NaN if constant."""
     x = returns - returns.mean()
     variance = float(np.mean(x**2))
     if variance == 0.0:
         return math.nan, math.nan
-    return float(np.mean(x**3)) / variance**1.5, float(np.mean(x**4)) / variance**2
+    return float(np.mean(x**3) / variance**1.5), float(np.mean(x**4) / variance**2)
 
 
 @metric(
     "sharpe",
     label="Sharpe ratio (per period)",
     unit="ratio",
-    definition="Mean return per period divided by its standard deviation, not annualised; the standard error allows for skew, fat tails and autocorrelation.",
+    definition=(
+        "Mean return per period divided by its standard deviation, not annualised; the standard "
+        "error allows for skew, fat tails and autocorrelation."
+    ),
     source="Sharpe 1994; Mertens 2002; Lo 2002",
     group=_GROUP,
     better="higher",
@@ -56,7 +59,8 @@ def moments(returns: F64) -> tuple[float, float]:
 def sharpe(returns: F64, risk_free: float = 0.0, lags: int | None = None) -> Estimate:
     """Return mean / sd (n - 1 in the sd) of returns above `risk_free` per period.
 
-    `lags`: None takes `newey_west_lags(n)`, 0 gives the independent, non-normal error of Mertens 2002.
+    `lags`: None takes `newey_west_lags(n)`, 0 gives the independent, non-normal error of Mertens
+    2002.
     """
     if (refusal := _refusal(returns)) is not None:
         return refusal
@@ -71,13 +75,16 @@ def sharpe(returns: F64, risk_free: float = 0.0, lags: int | None = None) -> Est
     "sharpe_annual",
     label="Sharpe ratio (annual)",
     unit="ratio",
-    definition="Sharpe ratio per year, its scaling corrected for autocorrelation; the square-root rule alone would be wrong for autocorrelated returns.",
+    definition=(
+        "Sharpe ratio per year, its scaling corrected for autocorrelation; the square-root rule "
+        "alone would be wrong for autocorrelated returns."
+    ),
     source="Lo 2002, eq. 20",
     group=_GROUP,
     better="higher",
 )
 def sharpe_annual(returns: F64, per_year: float, lags: int | None = None) -> Estimate:
-    """Return eta(per_year) * SR, where eta takes the autocorrelations up to `lags` with Bartlett weights.
+    """Return eta(per_year) * SR; eta takes the autocorrelations up to `lags`, Bartlett-weighted.
 
     With lags 0 it is the square-root rule. The standard error is scaled by the same eta.
     """
@@ -105,7 +112,10 @@ def lo_eta(autocorrelation: F64, q: int) -> float:
     "sortino",
     label="Sortino ratio (per period)",
     unit="ratio",
-    definition="Mean return per period above the target (0) divided by the root mean square of the shortfalls below it.",
+    definition=(
+        "Mean return per period above the target (0) divided by the root mean square of the "
+        "shortfalls below it."
+    ),
     source="Sortino & van der Meer 1991",
     group=_GROUP,
     better="higher",
@@ -128,7 +138,10 @@ def sortino(returns: F64, target: float = 0.0, lags: int | None = None) -> Estim
     "information_ratio",
     label="Information ratio (per period)",
     unit="ratio",
-    definition="Mean difference to the other run's return per period divided by the standard deviation of that difference.",
+    definition=(
+        "Mean difference to the other run's return per period divided by the standard deviation of "
+        "that difference."
+    ),
     source="Grinold & Kahn 1999",
     group=_GROUP,
     better="higher",
@@ -142,7 +155,9 @@ def information_ratio(returns: F64, benchmark: F64, lags: int | None = None) -> 
     "omega",
     label="Omega ratio",
     unit="ratio",
-    definition="Sum of all gains above the threshold (0) divided by the sum of all losses below it.",
+    definition=(
+        "Sum of all gains above the threshold (0) divided by the sum of all losses below it."
+    ),
     source="Keating & Shadwick 2002",
     group=_GROUP,
     better="higher",
@@ -165,13 +180,15 @@ def omega(returns: F64, threshold: float = 0.0, lags: int | None = None) -> Esti
     "volatility",
     label="Volatility (annual)",
     unit="fraction",
-    definition="Standard deviation of portfolio returns times the square root of the periods in a year.",
+    definition=(
+        "Standard deviation of portfolio returns times the square root of the periods in a year."
+    ),
     source="Bacon 2008, ch. 4",
     group=_GROUP,
     better="lower",
 )
 def volatility(returns: F64, per_year: float) -> Estimate:
-    """Return sd(returns) * sqrt(per_year); its error allows for fat tails: sd * sqrt((g4 - 1) / (4 n))."""
+    """Return sd(returns) * sqrt(per_year), with the error sd * sqrt((g4 - 1) / (4 n))."""
     if (refusal := _refusal(returns)) is not None:
         return refusal
     sd = float(returns.std(ddof=1)) * math.sqrt(per_year)

@@ -1,7 +1,7 @@
-"""How much a Sharpe ratio proves: its standard error in closed form, PSR, DSR, minimum track record.
+"""How much a Sharpe ratio proves: closed-form standard error, PSR, DSR, minimum track record.
 
-All Sharpe ratios here are per period (not annualised) and `n` counts periods; g3 is skewness and g4 kurtosis
-(3 for a normal distribution).
+All Sharpe ratios here are per period (not annualised) and `n` counts periods; g3 is skewness and g4
+kurtosis (3 for a normal distribution).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def sharpe_error_iid(ratio: float, n: int) -> float:
 
 
 def sharpe_error(ratio: float, n: int, g3: float, g4: float) -> float:
-    """Return sqrt((1 - g3 SR + (g4 - 1) / 4 SR^2) / (n - 1)): any distribution (Mertens 2002); NaN if n < 2."""
+    """Return sqrt((1 - g3 SR + (g4 - 1) / 4 SR^2) / (n - 1)) (Mertens 2002); NaN if n < 2."""
     if n < 2:
         return math.nan
     return math.sqrt(_spread(ratio, g3, g4) / (n - 1.0))
@@ -33,7 +33,10 @@ def sharpe_error(ratio: float, n: int, g3: float, g4: float) -> float:
     "psr",
     label="Probabilistic Sharpe ratio",
     unit="fraction",
-    definition="Probability that the true Sharpe ratio is above 0, given length, skew and tails of the returns; 0.95 and more is convincing.",
+    definition=(
+        "Probability that the true Sharpe ratio is above 0, given length, skew and tails of the "
+        "returns; 0.95 and more is convincing."
+    ),
     source="Bailey & López de Prado 2012, eq. 11",
     group=_GROUP,
     better="higher",
@@ -46,7 +49,7 @@ def psr(ratio: float, n: int, g3: float, g4: float, benchmark: float = 0.0) -> E
 
 
 def expected_max_sharpe(variance: float, trials: float) -> float:
-    """Return SR0, the best of `trials` Sharpe ratios without skill whose variance is `variance` (per period).
+    """Return SR0, the best of `trials` Sharpe ratios without skill of the given variance.
 
     Bailey & López de Prado 2014, eq. 1. One trial has nothing to deflate: 0.
     """
@@ -61,13 +64,16 @@ def expected_max_sharpe(variance: float, trials: float) -> float:
     "dsr",
     label="Deflated Sharpe ratio",
     unit="fraction",
-    definition="Probability that the true Sharpe ratio beats what the best of all compared runs would show by luck alone.",
+    definition=(
+        "Probability that the true Sharpe ratio beats what the best of all compared runs would "
+        "show by luck alone."
+    ),
     source="Bailey & López de Prado 2014, eq. 2",
     group=_GROUP,
     better="higher",
 )
 def dsr(ratio: float, n: int, g3: float, g4: float, variance: float, trials: float) -> Estimate:
-    """Return PSR against `expected_max_sharpe(variance, trials)`; variance: of the trials' Sharpe ratios."""
+    """Return PSR against `expected_max_sharpe(variance, trials)`."""
     return psr(ratio, n, g3, g4, expected_max_sharpe(variance, trials))
 
 
@@ -75,7 +81,9 @@ def dsr(ratio: float, n: int, g3: float, g4: float, variance: float, trials: flo
     "min_track_record",
     label="Minimum track record",
     unit="s",
-    definition="Length of run that this Sharpe ratio would need to be above 0 with 95 % confidence.",
+    definition=(
+        "Length of run that this Sharpe ratio would need to be above 0 with 95 % confidence."
+    ),
     source="Bailey & López de Prado 2012, eq. 13",
     group=_GROUP,
     better="lower",
@@ -88,7 +96,7 @@ def min_track_record(
     benchmark: float = 0.0,
     confidence: float = CONFIDENCE,
 ) -> Estimate:
-    """Return (1 + (1 - g3 SR + (g4 - 1) / 4 SR^2) (z / (SR - SR*))^2) periods of `period_s` seconds each."""
+    """Return (1 + (1 - g3 SR + (g4 - 1) / 4 SR^2) (z / (SR - SR*))^2) * period_s seconds."""
     if ratio <= benchmark:
         return missing("the Sharpe ratio is not above 0: no length would prove it")
     z = _NORMAL.inv_cdf(confidence)
