@@ -109,7 +109,7 @@ class Diagnostics:
         self._line("".join(traceback.format_exception(error)).rstrip())
 
     def progress(self, label: str, total: int | None = None, unit: str = "") -> Progress:
-        """Return a progress bar: `with ctx.obj.diagnostics.progress("x", n) as bar: bar.advance(k)`.
+        """Return a progress bar: `with diagnostics.progress("import", n) as bar: bar.advance(k)`.
 
         On anything but a terminal, and with --quiet, it does nothing and costs nothing.
         """

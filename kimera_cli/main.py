@@ -131,10 +131,16 @@ def _attempt(world: context.Context, args: list[str]) -> int:
 
 
 def _dispatch(world: context.Context, args: list[str]) -> None:
-    group = typer.main.get_command(app)
-    options.attach(group, hidden=False)
+    group = root()
     with group.make_context("kimera", args, obj=world) as ctx:
         group.invoke(ctx)
+
+
+def root() -> Any:
+    """Return the program as one command object, its commands not yet loaded."""
+    group = typer.main.get_command(app)
+    options.attach(group, hidden=False)
+    return group
 
 
 def _tell(world: context.Context, error: Exception) -> int:

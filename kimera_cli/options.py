@@ -55,8 +55,13 @@ EPILOG = (
 )
 
 
+_OF_TYPER = {"--install-completion", "--show-completion"}
+"""Typer's own completion, which would run kimera at each TAB; `kimera completion` prints ours."""
+
+
 def attach(command: Any, *, hidden: bool) -> None:
     """Add the global options that a command lacks; hidden ones show as one line of its help."""
+    command.params = [p for p in command.params if _OF_TYPER.isdisjoint(p.opts)]
     taken = {flag for param in command.params for flag in param.opts}
     command.params += [_option(o, hidden) for o in GLOBALS if taken.isdisjoint(o.flags)]
     if hidden and not command.epilog:
@@ -66,6 +71,7 @@ def attach(command: Any, *, hidden: bool) -> None:
 def add_to(command: Any, world: Context) -> None:
     """Add the global options to a loaded command and, if it is a group, to all commands in it."""
     attach(command, hidden=True)
+    command.rich_markup_mode = None  # rich would cost 70 ms, and its boxes break in pipes
     if isinstance(command, TyperGroup):
         command.no_args_is_help = True
         for child in command.commands.values():

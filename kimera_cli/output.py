@@ -1,7 +1,7 @@
 """The only writer of stdout.
 
-A command opens one `Output`, emits records, and leaves: the end record, the table or the bytes follow
-by themselves. NaN and infinity are refused here, because JSON has no word for them. Whatever the
+A command opens one `Output`, emits records, and leaves: the end record or the table follows by
+itself. NaN and infinity are refused here, because JSON has no word for them. Whatever the
 format, memory stays flat: jsonl, json and csv are written as they come, tables in blocks.
 """
 

@@ -27,12 +27,15 @@ __all__ = [
     "Layer",
     "Profile",
     "Resolved",
-    "check_file",
+    "available",
     "flatten",
     "load",
     "locate",
     "merge",
     "parse_sets",
+    "problems",
+    "read_layer",
+    "resolve",
     "shipped_names",
     "user_folder",
 ]
@@ -139,36 +142,73 @@ def locate(name: str, env: Mapping[str, str]) -> Path:
     )
 
 
-def check_file(path: Path) -> Resolved:
-    """Check one file on top of the defaults; ProfileError tells what is wrong and where."""
-    return resolve([_read_shipped(DEFAULT), read_layer(path)], path.stem)
+def available(env: Mapping[str, str]) -> list[tuple[str, Path, str]]:
+    """Return name, file and summary (the first comment) of every profile that has a name."""
+    own = sorted((user_folder(env) / "profiles").glob("*.toml"))
+    files_by_name = {name: _shipped_path(name) for name in shipped_names()}
+    files_by_name |= {path.stem: path for path in own}
+    return [(name, path, _summary(path)) for name, path in sorted(files_by_name.items())]
+
+
+def _summary(path: Path) -> str:
+    first = path.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+    return first.lstrip("# ").partition(". ")[0].rstrip(".") if first.startswith("#") else ""
+
+
+def problems(path: Path) -> tuple[int, list[ProfileError]]:
+    """Return how many settings of a file are right, and everything that is wrong with it."""
+    try:
+        layer, errors = _check_layer(path, str(path))
+        if not errors:
+            resolve([_read_shipped(DEFAULT), layer], path.stem)
+    except ProfileError as error:
+        return 0, [error]
+    return len(layer.values), errors
 
 
 def read_layer(path: Path, label: str = "") -> Layer:
     """Return the checked values of one TOML file; origins are `label:line` (label: the path)."""
+    layer, errors = _check_layer(path, label or str(path))
+    if errors:
+        raise errors[0]
+    return layer
+
+
+def _check_layer(path: Path, label: str) -> tuple[Layer, list[ProfileError]]:
+    text, table = _read_toml(path)
+    lines = line_numbers(text)
+    layer, errors = Layer({}, {}), []
+    for key, value in flatten(table).items():
+        line = line_of(key, lines)
+        place = f"{label}:{line}"
+        try:
+            layer.values[key] = check_value(key, value, place, file=str(path), line=line)
+            layer.origins[key] = place
+        except ProfileError as error:
+            errors.append(error)
+    return layer, errors
+
+
+def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
-        table = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except OSError as error:
         raise ProfileError(
-            "profile.unreadable", f"expected a readable profile at {path}, was: {error.strerror}"
+            "profile.unreadable",
+            f"expected a readable profile at {path}, was: {error.strerror}",
+            "check the path and its permissions",
+            file=str(path),
         ) from None
     except UnicodeDecodeError as error:
         raise ProfileError(
             "profile.syntax",
             f"expected UTF-8 text in {path}, was byte {error.object[error.start]:#x}",
+            "save the file as UTF-8",
+            file=str(path),
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(path, str(error)) from None
-    lines = line_numbers(text)
-    layer = Layer({}, {})
-    for key, value in flatten(table).items():
-        line = line_of(key, lines)
-        layer.values[key] = check_value(
-            key, value, f"{label or path}:{line}", file=str(path), line=line
-        )
-        layer.origins[key] = f"{label or path}:{line}"
-    return layer
 
 
 def _read_shipped(name: str) -> Layer:

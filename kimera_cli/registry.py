@@ -31,3 +31,10 @@ COMMANDS: dict[str, Spec] = {
         "kimera_cli.commands.completion", "Print shell completion for bash, zsh or fish."
     ),
 }
+
+
+def installed() -> list[str]:
+    """Return the names of the commands whose module is there, without importing any of them."""
+    from importlib.util import find_spec
+
+    return [name for name, spec in COMMANDS.items() if find_spec(spec.module) is not None]

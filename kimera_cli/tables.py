@@ -1,7 +1,7 @@
 """Records as tables and CSV; imported only when one of them is asked for.
 
 A table is for a person: columns without any value are left out, times are local, and what does not
-fit the width is folded into `name  value` blocks. CSV is data: every field, UTC nanoseconds, RFC 4180.
+fit the width is folded into `name  value` blocks. CSV is data: every field, UTC ns, RFC 4180.
 """
 
 from __future__ import annotations
