@@ -9,17 +9,17 @@ the right answer, not a defect.
 
 Parameters
 ----------
-ic : 1
+ic : correlation
     Correlation between score and move over the horizon: measure it, the default is a guess.
 horizon_s : s
     Time over which the move is expected; also the longest time a position is held.
 queue_weight : 0 to 1
     Share of the queue imbalance in the score; the rest is order-flow imbalance.
-entry_score : 1
+entry_score : score
     Smallest absolute score for an entry.
-exit_score : 1
+exit_score : score
     A position is closed when the score in its direction falls below this.
-cost_multiple : 1
+cost_multiple : ratio
     Entry only when the expected move is above this many times the cost of the round trip.
 order_notional : portfolio currency
     Value of one order, and of one unit of inventory.

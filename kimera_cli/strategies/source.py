@@ -86,6 +86,7 @@ def describe(name: str, origin: str, path: Path) -> StrategyInfo:
         interval_ns=read_interval(source),
         source_hash=hashlib.sha256(source.text.encode()).hexdigest(),
         protocol=read_protocol(source),
+        features=read_features(source),
         errors=read_errors(source),
         description=description_of(docstring),
         docs=parse_parameters(docstring),
@@ -115,6 +116,22 @@ def _literal(source: Source, node: ast.expr, what: str) -> Any:
             f"expected {what} as a literal, was `{ast.unparse(node)}`",
             "write the number itself: the file is read without being run",
         ) from None
+
+
+def read_features(source: Source) -> bool:
+    """Return FEATURES: whether the strategy reads more than best prices; True when not said."""
+    node = _assigned(source, "FEATURES")
+    if node is None:
+        return True
+    value = _literal(source, node, "FEATURES")
+    if not isinstance(value, bool):
+        raise source.error(
+            "declaration",
+            node,
+            f"expected FEATURES as True or False, was `{ast.unparse(node)}`",
+            "leave it out unless the strategy reads best prices only",
+        )
+    return value
 
 
 def _literal_dict(source: Source, name: str) -> list[tuple[ast.expr, Any, Any]]:
