@@ -89,6 +89,7 @@ class Queue(Section, frozen=True):
 
     model: Literal["risk_averse", "power", "log", "l3"] = "risk_averse"
     exponent: Annotated[float, Meta(gt=0, le=10)] = 2.0
+    partial_fills: bool = True
 
 
 class Fees(Section, frozen=True):
@@ -112,6 +113,7 @@ class Risk(Section, frozen=True):
     max_daily_loss: Fraction = 0.05
     stale_after: Duration = "5s"
     self_trade: Literal["cancel_new", "cancel_resting"] = "cancel_new"
+    spot_short: bool = False
 
     @property
     def stale_after_ns(self) -> int:

@@ -1,0 +1,93 @@
+"""The loop's memory: every array that the kernel reads or writes, allocated once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kimera_cli.kernels.loop import RECORD_MARGIN
+from kimera_cli.kernels.state import (
+    FOREVER,
+    GATE,
+    LOOP,
+    MARKOUT,
+    MARKOUT_CAP,
+    MESSAGE,
+    MESSAGE_CAP,
+    OWN,
+    OWN_CAP,
+    REQUEST,
+    REQUEST_CAP,
+    SLEEVE,
+    STRATEGY,
+    STREAM,
+)
+from kimera_cli.layouts import EVENT, FEATURES, INSTRUMENT, NO_ASK, NO_BID, RECORD, VIEW
+from kimera_cli.market.book import new_books
+from kimera_cli.market.features import new_features
+
+Array = NDArray[Any]
+
+BUFFER_EVENTS = 16_384
+"""Events per stream that are in memory at once (1 MiB: two streams fit a level-2 cache)."""
+RECORD_ROOM = 65_536
+
+
+@dataclass
+class LoopArrays:
+    """All state of one run; field order is the order of the kernel's arguments."""
+
+    loop: Array
+    gate: Array
+    streams: Array
+    buffers: Array
+    venue_books: Array
+    books: Array
+    features: Array
+    instruments: Array
+    own: Array
+    requests: Array
+    messages: Array
+    markouts: Array
+    views: Array
+    sleeves: Array
+    strategies: Array
+    records: Array
+
+    def arguments(self) -> tuple[Array, ...]:
+        """Return the arrays as `run_loop` takes them, after the strategies' functions."""
+        return tuple(vars(self).values())
+
+
+def allocate(instruments: Sequence[Array], n_strategies: int, n_sleeves: int) -> LoopArrays:
+    """Return zeroed state for these instruments (rows of dtype INSTRUMENT, shape (1,) each)."""
+    k = len(instruments)
+    arrays = LoopArrays(
+        loop=np.zeros(1, LOOP),
+        gate=np.zeros(1, GATE),
+        streams=np.zeros(k, STREAM),
+        buffers=np.zeros((k, BUFFER_EVENTS), EVENT),
+        venue_books=new_books(k),
+        books=new_books(k),
+        features=new_features(k),
+        instruments=np.concatenate(list(instruments)).astype(INSTRUMENT),
+        own=np.zeros((k, OWN_CAP), OWN),
+        requests=np.zeros((k, REQUEST_CAP), REQUEST),
+        messages=np.zeros(MESSAGE_CAP, MESSAGE),
+        markouts=np.zeros((k, MARKOUT_CAP), MARKOUT),
+        views=np.zeros(n_sleeves, VIEW),
+        sleeves=np.zeros(n_sleeves, SLEEVE),
+        strategies=np.zeros(n_strategies, STRATEGY),
+        records=np.zeros(RECORD_ROOM + RECORD_MARGIN, RECORD),
+    )
+    arrays.streams["own_best_bid"] = NO_BID
+    arrays.streams["own_best_ask"] = NO_ASK
+    arrays.streams["markout_due_ns"] = FOREVER
+    arrays.loop["pause_ns"] = FOREVER
+    arrays.features["mid_ticks"] = np.nan
+    assert arrays.features.dtype == FEATURES
+    return arrays

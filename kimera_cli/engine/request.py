@@ -1,0 +1,42 @@
+"""What a run is asked to do: sources, strategies, settings. Built by the command, used by the session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kimera_cli.data.source import EventSource
+from kimera_cli.settings import Profile
+from kimera_cli.strategies.protocol import StrategySpec
+
+
+@dataclass(frozen=True)
+class Sleeved:
+    """A strategy with the values of its parameters, as this run uses it."""
+
+    spec: StrategySpec
+    params: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One run. `duration_ns` and `max_events`: 0 means no limit."""
+
+    source: str
+    """`demo` or `replay`."""
+    sources: Sequence[EventSource]
+    strategies: Sequence[Sleeved]
+    profile: Profile
+    seed: int
+    duration_ns: int = 0
+    max_events: int = 0
+    out: Path | None = None
+    speed: float = 0.0
+    """Market seconds per wall second; 0: as fast as possible."""
+    command: Sequence[str] = ()
+    profile_name: str = ""
+    host: dict[str, Any] = field(default_factory=dict)
+    kill_file: Path | None = None
+    """A latch: while this file exists no new risk is taken and everything is cancelled."""

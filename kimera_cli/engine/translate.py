@@ -1,0 +1,123 @@
+"""The loop's rows as public records: integers become exact decimals, codes become names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+from kimera_cli.instrument import Instrument
+from kimera_cli.layouts import (
+    BID,
+    DENIALS,
+    MARKET,
+    R_ACCEPTED,
+    R_AMEND_INTENT,
+    R_AMENDED,
+    R_CANCEL_INTENT,
+    R_CANCEL_REJECTED,
+    R_CANCELLED,
+    R_DENIED,
+    R_FILL,
+    R_INTENT,
+    R_REJECTED,
+    REJECTS,
+)
+from kimera_cli.records import Denial, Fill, Order, Record
+
+ORDER_EVENTS = {
+    R_INTENT: "submitted",
+    R_ACCEPTED: "accepted",
+    R_REJECTED: "rejected",
+    R_CANCELLED: "cancelled",
+    R_AMENDED: "amended",
+    R_CANCEL_REJECTED: "cancel_rejected",
+    R_CANCEL_INTENT: "cancel_sent",
+    R_AMEND_INTENT: "amend_sent",
+}
+TIFS: tuple[Literal["gtc", "ioc", "fok", "post_only"], ...] = ("gtc", "ioc", "fok", "post_only")
+
+
+class Translator:
+    """Knows the names of the run's strategies and the steps of its instruments."""
+
+    def __init__(self, strategies: Sequence[str], instruments: Sequence[Instrument]) -> None:
+        self.strategies = list(strategies)
+        self.instruments = list(instruments)
+
+    def records(self, rows: Any) -> Iterator[Record]:
+        """Yield orders, fills and denials among rows of dtype RECORD; other kinds are not public lines."""
+        for row in rows:
+            kind = int(row["kind"])
+            if kind == R_FILL:
+                yield self._fill(row)
+            elif kind == R_DENIED:
+                yield self._denial(row)
+            elif kind in ORDER_EVENTS:
+                yield self._order(row, kind)
+
+    def _names(self, row: Any) -> tuple[str, Instrument]:
+        return self.strategies[int(row["strategy"])], self.instruments[int(row["instrument"])]
+
+    def _order(self, row: Any, kind: int) -> Order:
+        strategy, instrument = self._names(row)
+        code = int(row["code"])
+        return Order(
+            seq=int(row["seq"]),
+            ts_ns=int(row["ts_ns"]),
+            ts_exch_ns=int(row["ts_exch_ns"]),
+            event=ORDER_EVENTS[kind],
+            strategy=strategy,
+            instrument=instrument.name,
+            order_id=int(row["order_id"]),
+            side=_side(row),
+            order_type="market" if int(row["type"]) == MARKET else "limit",
+            tif=TIFS[int(row["tif"])],
+            px=_text(int(row["px_ticks"]), instrument.tick),
+            qty=_text(int(row["qty_lots"]), instrument.lot),
+            left=_text(int(row["left_lots"]), instrument.lot),
+            reason=f"venue.{REJECTS[code]}" if code else "",
+        )
+
+    def _fill(self, row: Any) -> Fill:
+        strategy, instrument = self._names(row)
+        mid = float(row["mid_ticks"]) * float(instrument.tick)
+        return Fill(
+            seq=int(row["seq"]),
+            ts_ns=int(row["ts_ns"]),
+            ts_exch_ns=int(row["ts_exch_ns"]),
+            strategy=strategy,
+            instrument=instrument.name,
+            order_id=int(row["order_id"]),
+            side=_side(row),
+            px=_text(int(row["px_ticks"]), instrument.tick),
+            qty=_text(int(row["qty_lots"]), instrument.lot),
+            left=_text(int(row["left_lots"]), instrument.lot),
+            maker=bool(row["type"]),
+            fee=float(row["fee"]),
+            fee_currency=instrument.settlement,
+            position=_text(int(row["position_lots"]), instrument.lot),
+            mid=None if math.isnan(mid) else mid,
+        )
+
+    def _denial(self, row: Any) -> Denial:
+        strategy, instrument = self._names(row)
+        return Denial(
+            seq=int(row["seq"]),
+            ts_ns=int(row["ts_ns"]),
+            code=f"risk.{DENIALS[int(row['code'])]}",
+            strategy=strategy,
+            instrument=instrument.name,
+            side=_side(row),
+            px=_text(int(row["px_ticks"]), instrument.tick),
+            qty=_text(int(row["qty_lots"]), instrument.lot),
+        )
+
+
+def _side(row: Any) -> Literal["buy", "sell"]:
+    return "buy" if int(row["side"]) == BID else "sell"
+
+
+def _text(steps: int, step: Decimal) -> str:
+    return format(steps * step, "f")
