@@ -148,13 +148,13 @@ def has_market(view):
 def lot_value(view):
     """Return the value of one lot at the mid in portfolio currency; NaN when no mid is known.
 
-    Spot and linear: mid * lot * contract_size in the settlement currency, times its rate. Inverse:
-    a contract is worth its contract_size in the quote currency at any price, and the quote currency
-    counts as the portfolio's.
+    Spot and linear: mid * lot * contract_size quote units, times their rate. Inverse: a contract is
+    worth contract_size quote units at any price.
     """
+    size = view.lot * view.contract_size * view.settle_rate
     if view.kind == INVERSE:
-        return view.lot * view.contract_size
-    return view.mid_ticks * view.tick * view.lot * view.contract_size * view.settle_rate
+        return size
+    return size * view.mid_ticks * view.tick
 
 
 @kernel

@@ -75,15 +75,13 @@ def test_whole_keeps_whole_numbers_of_either_type(number):
     [
         # 1000 quote units at 100.00 (1000 ticks of 0.1), lots of 0.001: 10 units, 10000 lots.
         ({"kind": LINEAR}, 1000.0, 10_000),
-        # The settlement currency is worth half of the portfolio's: twice as much.
+        # The quote currency is worth half of the portfolio's: twice as much.
         ({"kind": LINEAR, "settle_rate": 0.5}, 1000.0, 20_000),
         ({"kind": LINEAR, "contract_size": 0.01}, 1000.0, 1_000_000),
-        # Inverse: contracts of 100 quote units, whatever the price and the rate.
-        (
-            {"kind": INVERSE, "lot": 1.0, "contract_size": 100.0, "settle_rate": math.nan},
-            1050.0,
-            10,
-        ),
+        # Inverse: contracts of 100 quote units, whatever the price.
+        ({"kind": INVERSE, "lot": 1.0, "contract_size": 100.0, "mid_ticks": 7.0}, 1050.0, 10),
+        ({"kind": INVERSE, "lot": 1.0, "contract_size": 100.0, "settle_rate": 0.5}, 1050.0, 21),
+        ({"kind": INVERSE, "settle_rate": math.nan}, 1050.0, 0),
         ({"kind": LINEAR, "min_lots": 10_001}, 1000.0, 0),
         ({"kind": LINEAR}, 0.05, 0),
         ({"kind": LINEAR, "mid_ticks": math.nan}, 1000.0, 0),

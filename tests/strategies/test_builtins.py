@@ -140,7 +140,6 @@ def test_sizes_follow_the_notional_on_inverse_contracts(specs, name):
         kind=INVERSE,
         lot=1.0,
         contract_size=100.0,
-        settle_rate=math.nan,
         ofi=10.0,
         queue_imbalance=1.0,
         vol_mid=100.0,
