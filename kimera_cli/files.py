@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -43,17 +45,9 @@ def write_error(path: Path, error: OSError) -> RunError:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a small file (mode 0600) under a temporary name, flush it and rename it into place."""
-    temporary = temporary_name(path)
-    try:
-        with create_private(temporary) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise write_error(path, error) from error
+    """Write a small file (mode 0600) whole or not at all."""
+    with replacing(path) as file:
+        file.write(data)
 
 
 def temporary_name(path: Path) -> Path:
@@ -70,3 +64,19 @@ def sha256_of(path: Path) -> str:
     """Return the sha256 of a file's bytes, as hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write into; it takes its name only when the block ends without an error."""
+    temporary = temporary_name(path)
+    try:
+        with create_private(temporary) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)

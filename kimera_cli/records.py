@@ -272,13 +272,28 @@ class JournalEntry(Record, frozen=True):
 
 
 class JournalCheck(Record, frozen=True):
-    """Result of verifying the hash chain."""
+    """Result of verifying one part of a run: a hash chain, the trade hash, a file."""
 
     run: str
     entries: int
     ok: bool
     bad_seq: int | None = None
     detail: str = ""
+    check: str = ""
+    file: str = ""
+    table: str = ""
+    last_seq: int | None = None
+    hash: str = ""
+
+
+class Exported(Record, frozen=True):
+    """One file that was written for other programs."""
+
+    path: str
+    format: str
+    rows: int
+    bytes: int
+    sha256: str
 
 
 class Metric(Record, frozen=True):
@@ -311,6 +326,67 @@ class Comparison(Record, frozen=True):
     unit: str = ""
     definition: str = ""
     reason: str = ""
+
+
+class DatasetSource(Record, frozen=True):
+    """One recording that a dataset was imported from."""
+
+    dataset: str
+    file: str
+    format: str
+    source_hash: str
+    rows: int
+    start_ns: int
+    end_ns: int
+    min_latency_ns: int | None = None
+    backwards: int = 0
+
+
+class DatasetDay(Record, frozen=True):
+    """One UTC day of a dataset of events, or one year of a dataset of bars."""
+
+    dataset: str
+    day: str
+    rows: int
+    start_ns: int
+    end_ns: int
+    messages: int = 0
+    book: int = 0
+    trades: int = 0
+    quotes: int = 0
+    low: str | None = None
+    high: str | None = None
+
+
+class Event(Record, frozen=True):
+    """One market event with its decimals; flags are joined by `|`, ref is an order id in L3."""
+
+    dataset: str
+    ts_exch_ns: int
+    ts_local_ns: int
+    kind: str
+    side: str
+    px: str
+    qty: str
+    seq: int = 0
+    ref: int = 0
+    flags: str = ""
+    line: int = 0
+
+
+class Bar(Record, frozen=True):
+    """One bar as its source told it; null where the source has no number."""
+
+    dataset: str
+    ts_ns: int
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float | None
+    volume: float | None
+    quote_volume: float | None = None
+    trades: int | None = None
+    line: int = 0
 
 
 ALL: tuple[type[Record], ...] = tuple(Record.__subclasses__())

@@ -1,7 +1,8 @@
 """The folder of one run: its manifest, its summary and its record files.
 
-`RunFolder.create` makes a new one (private to its owner, manifest status `running`), `finish` states
-how the run ended, `RunFolder.open` reads one back by path, id, start of an id, or `latest`.
+`RunFolder.create` makes a new one (private to its owner, manifest status `running`), `finish`
+states how the run ended, `RunFolder.open` reads one back by path, id, start of an id, or
+`latest`.
 """
 
 from __future__ import annotations

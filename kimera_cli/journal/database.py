@@ -109,7 +109,7 @@ class ChainDatabase:
 
     def close(self) -> None:
         """Fold the WAL into the file, so that a finished journal is one file that can be copied."""
-        # Refused while a reader holds the file or the disk is full: then file and WAL together serve.
+        # Refused while a reader holds the file or the disk is full: file and WAL serve then.
         with contextlib.suppress(sqlite3.Error):
             self._db.execute("PRAGMA journal_mode=DELETE")
         self._db.close()

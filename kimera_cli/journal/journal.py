@@ -11,6 +11,8 @@ Statistics (samples, markouts) go to a second file, bulk.db, which is never wait
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, Self
@@ -19,6 +21,7 @@ import msgspec
 import numpy as np
 
 from kimera_cli.errors import KimeraError, RunError
+from kimera_cli.files import write_error
 from kimera_cli.journal import log as append_log
 from kimera_cli.journal.chain import (
     SCHEMA_VERSION,
@@ -111,6 +114,7 @@ class Journal:
         self._n_logged = 0
         self._latency = LatencyHistogram()
         self._failure: KimeraError | None = None
+        self._lease: int | None = None
 
     @classmethod
     def create(
@@ -125,6 +129,7 @@ class Journal:
         **timing: float,
     ) -> Self:
         """Start the journal of a new run; `timing`: group_commit_ms, max_commit_ms."""
+        lease = take_lease(folder)
         stores: list[ChainDatabase] = []
         for name, chain in ((JOURNAL, "audit"), (BULK, "bulk")):
             header = Header(
@@ -140,18 +145,23 @@ class Journal:
             stores.append(ChainDatabase.create(folder / name, header, "FULL" if full else "NORMAL"))
         log = _open_log(folder, stores[0].header, durability)
         audit, bulk = stores
-        return cls(audit, bulk, log, durability=durability, monotonic_ns=monotonic_ns, **timing)
+        journal = cls(audit, bulk, log, durability=durability, monotonic_ns=monotonic_ns, **timing)
+        journal._lease = lease
+        return journal
 
     @classmethod
     def resume(cls, folder: Path, *, monotonic_ns: Callable[[], int], **timing: float) -> Self:
         """Open the journal of a run that was cut off and bring the log's rows into the database."""
+        lease = take_lease(folder)
         store = ChainDatabase.open(folder / JOURNAL, "FULL")
         bulk = ChainDatabase.open(folder / BULK, "NORMAL")
         store.append(append_log.waiting(folder / LOG, store.head, genesis(store.header)))
         store.commit()
         durability: Durability = store.header.durability  # type: ignore[assignment]
         log = _open_log(folder, store.header, durability)
-        return cls(store, bulk, log, durability=durability, monotonic_ns=monotonic_ns, **timing)
+        journal = cls(store, bulk, log, durability=durability, monotonic_ns=monotonic_ns, **timing)
+        journal._lease = lease
+        return journal
 
     @property
     def head(self) -> Head:
@@ -206,6 +216,9 @@ class Journal:
             for part in (self._store, self._bulk, self._log):
                 if part is not None:
                     part.close()
+            if self._lease is not None:
+                os.close(self._lease)
+                self._lease = None
         return self.end()
 
     def end(self) -> JournalEnd:
@@ -264,6 +277,42 @@ class Journal:
                 "run.journal", "expected whole journal writes, was cut off in one"
             )
             raise
+
+
+def take_lease(folder: Path) -> int:
+    """Become the folder's only writer until the returned descriptor is closed or the process ends.
+
+    RunError `run.busy` when another process writes this run.
+    """
+    try:
+        lease = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    if _lock(lease, fcntl.LOCK_EX):
+        return lease
+    os.close(lease)
+    raise RunError(
+        "run.busy",
+        f"expected the run {folder} to have ended, was still being written",
+        "wait until it has ended, or stop it with Ctrl-C",
+    )
+
+
+def is_written(folder: Path) -> bool:
+    """Return whether a living process writes this run."""
+    probe = os.open(folder, os.O_RDONLY)
+    try:
+        return not _lock(probe, fcntl.LOCK_SH)
+    finally:
+        os.close(probe)
+
+
+def _lock(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _open_log(folder: Path, header: Header, durability: Durability) -> append_log.AppendLog | None:

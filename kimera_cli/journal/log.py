@@ -9,7 +9,6 @@ again from its first one.
 from __future__ import annotations
 
 import mmap
-import os
 import zlib
 from pathlib import Path
 from typing import IO
@@ -101,6 +100,7 @@ def _checksums(slots: NDArray[np.void]) -> NDArray[np.uint32]:
 
 def _allocate(path: Path, capacity: int) -> IO[bytes]:
     file = create_private(path)
-    # Reserved now, because a full disk would later be a SIGBUS in the middle of a store.
-    os.posix_fallocate(file.fileno(), 0, capacity * SLOT.itemsize)
+    # Written now, because a full disk would later be a SIGBUS in the middle of a store.
+    file.write(bytes(capacity * SLOT.itemsize))
+    file.flush()
     return file
