@@ -36,7 +36,7 @@ from kimera_cli.kernels.ladder import (
     unmark,
     up,
 )
-from kimera_cli.layouts import ASK, BID, CLEAR, DEPTH, NO_ASK, NO_BID
+from kimera_cli.layouts import ADD, ASK, BID, CLEAR, DEPTH, EXECUTE, NO_ASK, NO_BID
 
 __all__ = [
     "BOOK",
@@ -296,11 +296,14 @@ def book_clear(book, side):
 
 @kernel
 def book_apply(book, events):
-    """Apply DEPTH and CLEAR events, skipping other kinds. Returns the worst status of all."""
+    """Apply DEPTH and CLEAR events, and L3 ones that l3_normalise retold; skip other kinds.
+
+    Returns the worst status of all.
+    """
     status = BOOK_OK
     for i in range(events.shape[0]):
         kind = events[i].kind
-        if kind == DEPTH:
+        if kind == DEPTH or ADD <= kind <= EXECUTE:
             event = events[i]
             status = max(status, book_set(book, event.side, event.px_ticks, event.qty_lots))
         elif kind == CLEAR:

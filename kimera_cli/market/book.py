@@ -70,7 +70,7 @@ class Book:
         _check_status(status, f"side {side}, price {px_ticks}, quantity {qty_lots}")
 
     def apply(self, events: Events) -> None:
-        """Apply the DEPTH and CLEAR events of an EVENT array in order; other kinds are skipped."""
+        """Apply DEPTH, CLEAR and normalised L3 events in order; other kinds are skipped."""
         if events.dtype != EVENT:
             raise DataError("data.book", f"expected events of dtype EVENT, was {events.dtype}")
         _check_status(book_apply(self.state, events.view(np.recarray)), f"{len(events)} events")
