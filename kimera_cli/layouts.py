@@ -68,6 +68,8 @@ F_NO_EXCH_TIME = 16
 F_STALE = 32
 """The message is older than the snapshot before it (Binance: u <= lastUpdateId): the book already holds it,
 and applying it would undo what came after. It does not touch the book."""
+F_HALF_TICK = 64
+"""The trade printed half a tick above px_ticks (midpoint executions of hidden orders)."""
 
 EVENT = np.dtype(
     [

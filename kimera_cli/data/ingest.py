@@ -31,7 +31,7 @@ OLDEST_NS = 631_152_000_000_000_000
 
 
 class Import(NamedTuple):
-    """What became of one recording: its datasets (this source only), and whether rows were added."""
+    """What became of one recording: its datasets (this source only); were rows added."""
 
     path: Path
     format: str

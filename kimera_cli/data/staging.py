@@ -102,7 +102,7 @@ class StagedDataset:
         if batch.instrument != self.instrument or rows.dtype != self._dtype:
             raise DataError(
                 "data.instrument",
-                f"expected one instrument in {self.name}, was {self.instrument} and {batch.instrument}",
+                f"expected {self.instrument} in all of {self.name}, was {batch.instrument}",
             )
         times = rows[self._time]
         self._watch(rows, times)
