@@ -100,7 +100,7 @@ def export(
 
 @app.command()
 def recover(ctx: typer.Context, run: Run, runs: Runs = Path("runs")) -> None:
-    """Close a run whose process was killed: complete its journal, its files and its manifest."""
+    """Close a run that was killed or failed: complete its journal, files and manifest."""
     from kimera_cli.engine.run_audit import recover_run
     from kimera_cli.engine.runfolder import RunFolder
 

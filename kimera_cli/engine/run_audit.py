@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from kimera_cli.engine.run_recorder import RunRecorder
-from kimera_cli.engine.runfolder import RunFolder
+from kimera_cli.engine.runfolder import RunFolder, Status
 from kimera_cli.errors import DataError
 from kimera_cli.files import FileInfo, sha256_of
 from kimera_cli.journal import log
@@ -44,16 +46,18 @@ def failure(folder: RunFolder, bad: list[JournalCheck]) -> DataError:
 def recover_run(
     folder: RunFolder, *, now_ns: int, monotonic_ns: Callable[[], int]
 ) -> list[JournalCheck]:
-    """Close a run whose process was killed: log into database, files from the journal, manifest.
+    """Close a run that was killed or failed: log into database, files from the journal, manifest.
 
-    Returns the checks of the recovered journal; the status becomes `interrupted`. A run that
-    ended by itself is only checked. RunError `run.busy` while a process still writes the run.
+    Returns the checks of the recovered run. A killed run becomes `interrupted`, a failed one stays
+    `failed`; one that ended by itself is only checked. RunError `run.busy` while it is written.
     """
-    if folder.status == "running":
+    if folder.status in ("running", "failed") and not folder.manifest.get("files"):
         end = Journal.resume(folder.path, monotonic_ns=monotonic_ns).close()
+        folder.manifest["journal"] = msgspec.to_builtins(end)
         if bad := [check for check in verify_run(folder) if not check.ok]:
             raise failure(folder, bad)
-        folder.finish("interrupted", ended_ns=now_ns, files=_rebuild(folder), journal=end)
+        status: Status = "interrupted" if folder.status == "running" else "failed"
+        folder.finish(status, ended_ns=now_ns, files=_rebuild(folder), journal=end)
     return list(verify_run(folder))
 
 
@@ -83,10 +87,11 @@ def _expected(folder: RunFolder, prefix: str) -> Expected:
 
 
 def _state(folder: RunFolder, audit: Verified) -> str:
-    """Say how far a run is that has no final state, and what its log still holds."""
-    if folder.status != "running":
+    """Say how far a run is that did not end by itself, and what its log still holds."""
+    if folder.status not in ("running", "failed"):
         return ""
-    state = "the run goes on" if is_written(folder.path) else "the run was cut off"
+    how = "failed" if folder.status == "failed" else "was cut off"
+    state = "the run goes on" if is_written(folder.path) else f"the run {how}"
     head = Head(audit.entries, audit.seq, bytes.fromhex(audit.hash))
     waiting = len(log.waiting(folder.path / LOG, head, audit.genesis))
     wait = f"; {waiting} more in {LOG}: kimera journal recover" if waiting else ""

@@ -60,7 +60,7 @@ def test_any_cut_gives_the_same_chain(cuts):
     assert hashes == link(rows, GENESIS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data(), durability=st.sampled_from(["batch", "process", "disk"]))
 def test_any_cut_and_any_durability_give_the_same_journal(
     data, durability, tmp_path_factory, rows_of
