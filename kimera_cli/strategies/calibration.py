@@ -44,7 +44,7 @@ def calibrate_intensity(depths: F64, seconds: float, grid: F64 | None = None) ->
     depths: shape (n,), any unit of price (k comes out in one per that unit); NaN is left out. Count
     one side's trades, or both sides' over twice the seconds. grid: depths at which the rate is
     measured, shape (m,); by default 20 from 0 to the depth that 95 % of the trades do not pass.
-    DataError `data.too_few` when fewer than 3 depths were reached by 5 trades each.
+    DataError `data.too_few` when fewer than 3 depths, reached by 5 trades each, differ.
     """
     reached = depths[np.isfinite(depths)]
     if grid is None and reached.size:
@@ -52,11 +52,11 @@ def calibrate_intensity(depths: F64, seconds: float, grid: F64 | None = None) ->
     points = np.unique(np.empty(0) if grid is None else grid)
     counts = reached.size - np.searchsorted(np.sort(reached), points, side="left")
     kept = counts >= LEAST_ARRIVALS
-    if kept.sum() < LEAST_DEPTHS or not seconds > 0.0:
+    if np.unique(counts[kept]).size < LEAST_DEPTHS or not seconds > 0.0:
         raise DataError(
             "data.too_few",
-            f"expected {LEAST_DEPTHS} depths with {LEAST_ARRIVALS} trades each, was {kept.sum()}"
-            f" from {reached.size} trades in {seconds:g} s",
+            f"expected trades that end at {LEAST_DEPTHS} depths or more, {LEAST_ARRIVALS} at "
+            f"each or deeper, was too few among {reached.size} in {seconds:g} s",
             "calibrate on a longer recording",
         )
     x, y = points[kept], np.log(counts[kept] / seconds)

@@ -128,7 +128,7 @@ def check_fields(source: Source, fields: tuple[str, ...]) -> None:
     """
     for node in _view_attributes(source):
         if node.attr not in fields:
-            near = nearest(node.attr, fields)
+            near = nearest_field(node.attr, fields)
             raise _at(
                 source,
                 node.lineno,
@@ -137,6 +137,12 @@ def check_fields(source: Source, fields: tuple[str, ...]) -> None:
                 if near
                 else "docs/reference/strategies.md lists all fields",
             )
+
+
+def nearest_field(name: str, fields: tuple[str, ...]) -> str:
+    """Return the field that was probably meant: the one in ticks or lots before others alike."""
+    units = (f"{name}{unit}" for unit in ("_ticks", "_lots", "_ns"))
+    return next((field for field in units if field in fields), nearest(name, fields))
 
 
 def _view_attributes(source: Source) -> Iterator[ast.Attribute]:

@@ -41,6 +41,7 @@ PARAMS: dict[str, float] = {
 }
 
 INTERVAL_NS = 100_000_000
+FEATURES = False
 
 ERRORS = {
     -1: "expected levels 1 to 12 and gap_ticks at least 1, both whole numbers",

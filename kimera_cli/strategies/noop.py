@@ -3,6 +3,7 @@
 PARAMS: dict[str, float] = {}
 
 INTERVAL_NS = 0
+FEATURES = False
 
 
 def decide(view):

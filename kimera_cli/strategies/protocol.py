@@ -2,9 +2,10 @@
 
 A strategy file holds a docstring (its first line is the summary), `PARAMS` (name to default, in
 the order of `view.params`), `INTERVAL_NS` (0: called after every venue message that changed the
-book or traded; else by timer), optionally `FEATURES = False` (only best prices are wanted), `ERRORS` (meaning of negative return codes), and one of:
-a function `decide(view)`, compiled and called inside the loop, or a class derived from `Strategy`,
-called with plain Python objects and slower by far (docs/how-to/write-a-strategy.md has figures).
+book or traded; else by timer), optionally `FEATURES = False` (only best prices are read) and
+`ERRORS` (meaning of negative return codes), and one of: a function `decide(view)`, compiled and
+called inside the loop, or a class derived from `Strategy`, called with plain Python objects and
+slower by far (docs/how-to/write-a-strategy.md has figures).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class StrategyInfo:
     protocol: str
     """`compiled` or `python`."""
     features: bool = True
-    """False (`FEATURES = False`): the view's features stay NaN, and a timer-driven run gets faster."""
+    """False (`FEATURES = False`): only best prices and mid are kept, which is faster."""
     errors: dict[int, str] = field(default_factory=dict)
     description: str = ""
     """The docstring between its first line and its Parameters section."""
