@@ -58,10 +58,10 @@ $(VENV)/.created:
 
 $(VENV)/.setup: $(VENV)/.created pyproject.toml constraints.txt
 	@echo "installing kimera into $(VENV): a few minutes the first time"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.setup-dev: $(VENV)/.setup
 	@echo "installing what tests, checks and comparisons with peers need"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,peers]"
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev,peers]"
 	@touch $@

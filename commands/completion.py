@@ -20,4 +20,5 @@ def completion(
     """
     from kimera_cli.completion import script
 
-    ctx.obj.output().document(script(shell, ctx.obj))
+    text = script(shell, ctx.obj)
+    ctx.obj.output().document(text)

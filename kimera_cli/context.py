@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from kimera_cli.diagnostics import Diagnostics
 from kimera_cli.output import Format, Output
@@ -118,11 +118,16 @@ class Context:
             self._held.append(hold(self.home / "locks", self.lock))
 
 
+STDOUT_BLOCK = 1 << 16
+
+
 def from_process() -> Context:
     """Build the context of the running process."""
+    # Not sys.stdout.buffer: under PYTHONUNBUFFERED that is a raw file, one system call per record.
+    stdout = open(sys.stdout.fileno(), "wb", STDOUT_BLOCK, closefd=False)  # noqa: SIM115
     return Context(
         stdin=sys.stdin,
-        stdout=cast(BinaryIO, sys.stdout.buffer),
+        stdout=stdout,
         stderr=sys.stderr,
         env=os.environ,
         stdout_is_terminal=sys.stdout.isatty(),

@@ -99,18 +99,18 @@ def main() -> None:
 
 def run(world: context.Context, args: list[str]) -> int:
     """Run one invocation and return its exit code; every error has been told."""
+    code = None
     try:
         code = _attempt(world, args)
+        world.stdout.flush()
         sys.stdout.flush()
+        return code
     except BrokenPipeError:
-        code = ExitCode.CLOSED_PIPE
+        code = code or ExitCode.CLOSED_PIPE
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except OSError as error:
-        world.diagnostics.error(_system_error(error))
-        code = ExitCode.FAILED
-    else:
-        return code
+        code = code or _tell(world, error)
     _drop_stdout()
     return code
 
