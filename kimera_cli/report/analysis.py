@@ -19,6 +19,7 @@ from kimera_cli.report import inventory as inv
 from kimera_cli.report import markout as mo
 from kimera_cli.report import split as sp
 from kimera_cli.report.equity import Equity, Returns
+from kimera_cli.report.figures import plural
 from kimera_cli.report.run import Run
 from kimera_cli.report.sleeve import Sleeve, sleeves
 from kimera_cli.risk import drawdown as dd
@@ -241,12 +242,12 @@ def _doubts(run: Run, split: sp.Split, e: Equity, horizon_s: int) -> list[str]:
     doubts = []
     if split.truncated:
         doubts.append(
-            f"{split.truncated} fills were closer than {horizon_s} s to the end: their adverse "
+            f"{plural(split.truncated, 'fill')} came closer than {horizon_s} s to the end: adverse "
             "selection runs to the last mid"
         )
     if split.without_mid:
         doubts.append(
-            f"{split.without_mid} fills met a book without a mid: their result is inventory"
+            f"{plural(split.without_mid, 'fill')} met a book without a mid: the result is inventory"
         )
     stated = run.summary.pnl if run.summary is not None else None
     scale = max(1.0, abs(split.total), abs(stated or 0.0))

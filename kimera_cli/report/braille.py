@@ -60,7 +60,7 @@ def plot(
 ) -> list[str]:
     """Return title, `height` rows of dots with their axis, and a row of times."""
     y = number_axis(
-        np.concatenate([series.values for series in lines]), max(2, height // 3), zero=zero
+        np.concatenate([series.values for series in lines]), max(2, height // 2), zero=zero
     )
     x = _x_axis(lines, width)
     gutter = max((len(label) for label in y.labels), default=0)

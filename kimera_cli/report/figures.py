@@ -1,7 +1,7 @@
-"""Numbers as a person reads them: fitting digits, units, signs, durations, times in UTC.
+"""Numbers as a person reads them: fitting digits, units, signs, durations, UTC times.
 
-A value and its standard error share their decimals, which the error decides: digits below the noise are not
-shown. Minus is the typographic one.
+A value and its standard error share their decimals, which the error decides: digits below the noise
+are not shown. Minus is the typographic one.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def decimals_for(value: float, se: float | None, *, money: bool = False) -> int:
         wanted = 3 - math.floor(math.log10(abs(value)))
     if money and abs(value) >= 1.0:
         wanted = 2 if abs(value) < _WHOLE_FROM else 0
-    return max(0, min(wanted, 8))
+    return max(0, min(wanted, 8 if se is None else 4))
 
 
 def number(value: float, decimals: int) -> str:
@@ -64,6 +64,15 @@ def signed(value: float, decimals: int) -> str:
 def money(value: float) -> str:
     """Return an amount with a sign, without currency."""
     return signed(value, decimals_for(value, None, money=True))
+
+
+def compact(value: float) -> str:
+    """Return an amount in at most eight characters: 950.25, 12.3k, 174M."""
+    for limit, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= limit:
+            scaled = value / (1e3 if suffix == "k" else limit)
+            return number(scaled, max(0, 2 - math.floor(math.log10(abs(scaled))))) + suffix
+    return number(value, 2 if abs(value) >= 1.0 else decimals_for(value, None))
 
 
 def duration(seconds: float) -> str:
@@ -89,6 +98,11 @@ def duration(seconds: float) -> str:
 def count(value: int) -> str:
     """Return a whole number with thousands separators."""
     return f"{value:,}"
+
+
+def plural(n: int, noun: str) -> str:
+    """Return `1 fill`, `2 fills`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def moment(ts_ns: int, *, seconds: bool = True) -> str:

@@ -46,7 +46,7 @@ def deepest(depth: F64, values: F64) -> Episode:
 
 @metric(
     "max_drawdown",
-    label="Maximum drawdown",
+    label="Maximum drawdown (of equity)",
     unit="fraction",
     definition=(
         "Largest fall of portfolio equity below its highest value so far, as a fraction of that "
@@ -65,7 +65,7 @@ def max_drawdown(values: F64) -> Estimate:
 
 @metric(
     "max_drawdown_money",
-    label="Maximum drawdown (money)",
+    label="Maximum drawdown",
     unit=CURRENCY,
     definition="Largest fall of equity below its highest value so far, in money.",
     source="Chekhlov, Uryasev & Zabarankin 2005",

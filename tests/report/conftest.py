@@ -185,7 +185,13 @@ def tiny_rows() -> np.ndarray:
         rows.add(R_ACCEPTED, t - 0.5, **shared, ahead_lots=ahead)
         position += lots if side == BID else -lots
         seq = rows.add(
-            R_FILL, t, **shared, type=maker, mid_ticks=mid, fee=fee, position_lots=position,
+            R_FILL,
+            t,
+            **shared,
+            type=maker,
+            mid_ticks=mid,
+            fee=fee,
+            position_lots=position,
             ahead_lots=ahead,
         )
         for horizon, mid_after in zip((1, 10, 60), after, strict=True):
@@ -201,8 +207,13 @@ def tiny_rows() -> np.ndarray:
     rows.add(R_DENIED, 61.0, order_id=5, side=BID, px_ticks=200, qty_lots=900, code=4)
     rows.add(R_INTENT, 62.0, order_id=6, side=BID, px_ticks=210, qty_lots=5, tif=POST_ONLY)
     rows.add(R_REJECTED, 62.0, order_id=6, side=BID, px_ticks=210, qty_lots=5, code=1)
-    for t, mid, lots, equity in ((0, 200, 0, 0.0), (2, 204, 10, 1.98), (45, 204, 20, 2.86),
-                                 (50, 200, 20, -1.14), (95, 210, 20, 8.86)):
+    for t, mid, lots, equity in (
+        (0, 200, 0, 0.0),
+        (2, 204, 10, 1.98),
+        (45, 204, 20, 2.86),
+        (50, 200, 20, -1.14),
+        (95, 210, 20, 8.86),
+    ):
         rows.add(R_SAMPLE, t, mid_ticks=mid, position_lots=lots, equity=equity)
     return rows.array()
 
@@ -246,7 +257,10 @@ def market_rows(
     fee = px * price * lots * lot * np.where(maker, -0.00002, 0.0004)
     for k, kind in enumerate(kinds):
         part = block[k * fills : (k + 1) * fills]
-        part["kind"], part["order_id"] = kind, np.arange(fills) + 1 + strategy * 10**6
+        part["kind"], part["order_id"] = (
+            kind,
+            np.arange(fills) + 1 + strategy * 10**6 + instrument * 10**7,
+        )
         part["side"], part["px_ticks"], part["qty_lots"] = side, px, lots
         part["ts_exch_ns"] = START + at * S - (rng.gamma(2, 1.5e9, fills) if k < 2 else 0)
         part["tif"] = np.where(maker, POST_ONLY, 1)
