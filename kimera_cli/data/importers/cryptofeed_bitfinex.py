@@ -18,7 +18,7 @@ from kimera_cli.data.importers.cryptofeed import Message
 from kimera_cli.data.importers.cryptofeed_importer import CaptureImporter, Dialect
 from kimera_cli.data.importers.cryptofeed_rows import Row, Update, book
 from kimera_cli.instrument import Instrument
-from kimera_cli.layouts import ASK, BID, DEPTH, QUOTE, TRADE
+from kimera_cli.layouts import ASK, BID, DEPTH, F_SNAPSHOT, QUOTE, TRADE
 from kimera_cli.units import NS_PER_MS
 
 LOT = Decimal("0.00000001")
@@ -93,7 +93,7 @@ def _level(entry: list[Any], seq: int) -> Row:
 def _trades(body: list[Any], seq: int) -> list[Row]:
     if body[1] == "te":
         return [_trade(body[2])]
-    return [_trade(trade) for trade in reversed(body[1])]
+    return [_trade(trade)._replace(flags=F_SNAPSHOT) for trade in reversed(body[1])]
 
 
 def _trade(trade: list[Any]) -> Row:

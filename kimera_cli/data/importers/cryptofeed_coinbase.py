@@ -15,7 +15,7 @@ from kimera_cli.data.importers.cryptofeed import Message, iso_to_ns
 from kimera_cli.data.importers.cryptofeed_importer import CaptureImporter, Dialect
 from kimera_cli.data.importers.cryptofeed_rows import Row, Update, book
 from kimera_cli.instrument import Instrument
-from kimera_cli.layouts import ASK, BID, DEPTH, QUOTE, TRADE
+from kimera_cli.layouts import ASK, BID, DEPTH, F_SNAPSHOT, QUOTE, TRADE
 
 _CONTROL = ("subscriptions", "heartbeat", "status")
 _SIDES = {"buy": BID, "sell": ASK}
@@ -52,7 +52,8 @@ def _changes(body: dict[str, Any]) -> list[Row]:
 def _trade(body: dict[str, Any]) -> list[Row]:
     ts = iso_to_ns(body["time"])
     side = _AGGRESSOR[body["side"]]
-    return [Row(TRADE, side, body["price"], body["size"], body["trade_id"], 0, ts)]
+    flags = F_SNAPSHOT if body["type"] == "last_match" else 0
+    return [Row(TRADE, side, body["price"], body["size"], body["trade_id"], 0, ts, flags)]
 
 
 def _ticker(body: dict[str, Any]) -> list[Row]:
