@@ -238,7 +238,9 @@ def _from_environment(env: Mapping[str, str]) -> Layer:
         if variable.startswith("KIMERA_") and "__" in variable:
             key = ".".join(variable.removeprefix("KIMERA_").lower().split("__"))
             key = _restore_case(key)
-            layer.values[key] = check_value(key, text, f"environment variable {variable}")
+            layer.values[key] = check_value(
+                key, text, f"environment variable {variable}", from_text=True
+            )
             layer.origins[key] = f"environment {variable}"
     return layer
 
@@ -252,7 +254,7 @@ def _restore_case(key: str) -> str:
 def _from_flags(overrides: Mapping[str, Any]) -> Layer:
     layer = Layer({}, {})
     for key, value in overrides.items():
-        layer.values[key] = check_value(key, value, "the command line")
+        layer.values[key] = check_value(key, value, "the command line", from_text=True)
         layer.origins[key] = "flag"
     return layer
 

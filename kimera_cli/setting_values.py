@@ -42,14 +42,20 @@ def _type_of(key: str) -> Any | None:
     return known_keys().get(key)
 
 
-def check_value(key: str, value: Any, where: str, **details: str | int) -> Any:
-    """Return the value in its setting's type; ProfileError names key, place and expectation."""
+def check_value(
+    key: str, value: Any, where: str, *, from_text: bool = False, **details: str | int
+) -> Any:
+    """Return the value in its setting's type; ProfileError names key, place and expectation.
+
+    With `from_text`, text is read as that type (flags, environment); TOML tells its types itself.
+    """
     kind = _type_of(key)
     if kind is None:
         raise _unknown_key(key, where, details)
     try:
+        lenient = from_text and isinstance(value, str)
         converted = msgspec.convert(
-            _from_text(value, kind), kind, strict=not isinstance(value, str)
+            _split(value) if lenient and kind == list[str] else value, kind, strict=not lenient
         )
         if isinstance(converted, float) and not math.isfinite(converted):
             raise msgspec.ValidationError
@@ -64,11 +70,8 @@ def check_value(key: str, value: Any, where: str, **details: str | int) -> Any:
     return converted
 
 
-def _from_text(value: Any, kind: Any) -> Any:
-    """Lists arrive from flags and the environment as text with commas."""
-    if isinstance(value, str) and kind == list[str]:
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _shown(value: Any) -> str:
