@@ -93,6 +93,7 @@ def show(ctx: typer.Context, dataset: Name) -> None:
 def check(
     ctx: typer.Context,
     target: Annotated[str, typer.Argument(metavar="DATASET|PATH", help="What to check.")],
+    as_: As = None,
     tick: Tick = None,
     lot: Lot = None,
     venue: Venue = None,
@@ -105,9 +106,10 @@ def check(
 
     world: Context = ctx.obj
     options = _options(tick, lot, venue, symbol, date)
+    catalog, now_ns = _catalog(world), world.now_ns()
     failed = None
     with world.output() as out:
-        for record in checks.run(target, _catalog(world), options):
+        for record in checks.run(target, catalog, options, now_ns=now_ns, format_name=as_):
             out.emit(record)
             failed = failed or (None if record.ok else record)
         if failed is not None:
