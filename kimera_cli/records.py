@@ -269,6 +269,7 @@ class JournalEntry(Record, frozen=True):
     kind: str
     hash: str
     body: JsonObject
+    text: str = ""
 
 
 class JournalCheck(Record, frozen=True):
@@ -310,6 +311,15 @@ class Metric(Record, frozen=True):
     scope: str = ""
     n: int = 0
     reason: str = ""
+
+
+class ReportFile(Record, frozen=True):
+    """One report that was written."""
+
+    run: str
+    status: str
+    file: str
+    bytes: int
 
 
 class Comparison(Record, frozen=True):
