@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,7 +32,7 @@ def verify(ctx: typer.Context, run: Run, runs: Runs = Path("runs")) -> None:
     bad = []
     with ctx.obj.output() as out:
         for check in verify_run(folder):
-            out.emit(check)
+            out.emit(_for_table(check) if out.format == "table" else check)
             bad += [] if check.ok else [check]
         if bad:
             raise failure(folder, bad)
@@ -68,7 +68,7 @@ def show(
     with ctx.obj.output() as out:
         out.flush_each = out.flush_each or follow
         for entry in islice(entries(run, runs, query), limit or None):
-            out.emit(entry)
+            out.emit(_for_table(entry) if out.format == "table" else entry)
 
 
 @app.command()
@@ -109,3 +109,11 @@ def recover(ctx: typer.Context, run: Run, runs: Runs = Path("runs")) -> None:
     with world.output() as out:
         for check in recover_run(folder, now_ns=world.now_ns(), monotonic_ns=world.monotonic_ns):
             out.emit(check)
+
+
+def _for_table(record: Any) -> Any:
+    """Return what fits a line: the start of the hash, and the text instead of the body."""
+    from msgspec.structs import replace
+
+    short = replace(record, hash=record.hash[:12])
+    return replace(short, body={}) if hasattr(record, "body") else short

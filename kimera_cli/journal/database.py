@@ -75,7 +75,7 @@ class ChainDatabase:
         """Add rows to the open transaction (one begins when there is none); see `commit`."""
         if not len(rows):
             return
-        self._refuse_backwards(rows)
+        refuse_backwards(rows, self._next.seq)
         hashes = link(rows, self._next.hash)
         try:
             if not self._db.in_transaction:
@@ -122,14 +122,16 @@ class ChainDatabase:
         for projection in self._projections:
             self._db.executemany(projection.insert, tables.project(projection, rows))
 
-    def _refuse_backwards(self, rows: Rows) -> None:
-        if rows["seq"][0] <= self._next.seq or np.any(np.diff(rows["seq"]) <= 0):
-            raise RunError(
-                "run.journal_order",
-                f"expected journal rows with rising seq above {self._next.seq}, was "
-                f"{rows['seq'][0]}..{rows['seq'][-1]}",
-                "this is a defect of kimera: please report it",
-            )
+
+def refuse_backwards(rows: Rows, last: int) -> None:
+    """Raise `run.journal_order` unless the rows' seq rise and start above `last`."""
+    if rows["seq"][0] <= last or np.any(np.diff(rows["seq"]) <= 0):
+        raise RunError(
+            "run.journal_order",
+            f"expected journal rows with rising seq above {last}, was "
+            f"{rows['seq'][0]}..{rows['seq'][-1]}",
+            "this is a defect of kimera: please report it",
+        )
 
 
 def _header_values(header: Header) -> tuple[object, ...]:

@@ -1,19 +1,30 @@
-"""Loop records as records for people: names for numbers, decimals for ticks and lots."""
+"""Loop records as records for people: names for numbers, decimals for ticks and lots.
+
+The same words are used for the lines of `kimera run` and for the entries of `kimera journal show`.
+An unknown number is shown as `unknown(n)`: an altered journal can be looked at, `verify` judges it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from kimera_cli.errors import DataError
+from kimera_cli.instrument import Instrument
+from kimera_cli.journal import phrase
 from kimera_cli.journal.chain import Entry, unpack
+from kimera_cli.journal.record_file import Rows
 from kimera_cli.layouts import (
     DENIALS,
     R_ACCEPTED,
+    R_AMEND_INTENT,
     R_AMENDED,
+    R_CANCEL_INTENT,
     R_CANCEL_REJECTED,
     R_CANCELLED,
     R_DENIED,
@@ -27,23 +38,28 @@ from kimera_cli.layouts import (
     REJECTS,
 )
 from kimera_cli.records import Denial, Fill, JournalEntry, JsonObject, Order, Record
-from kimera_cli.units import from_steps
 
-KINDS = {
-    R_INTENT: "intent",
-    R_DENIED: "denied",
+ORDER_EVENTS = {
+    R_INTENT: "submitted",
+    R_AMEND_INTENT: "amend_sent",
+    R_CANCEL_INTENT: "cancel_sent",
     R_ACCEPTED: "accepted",
     R_REJECTED: "rejected",
-    R_FILL: "fill",
     R_CANCELLED: "cancelled",
     R_AMENDED: "amended",
     R_CANCEL_REJECTED: "cancel_rejected",
-    R_MARKOUT: "markout",
-    R_SAMPLE: "sample",
+}
+"""Kinds that are one step in the life of an order, with the step's name."""
+
+KINDS = ORDER_EVENTS | {
+    R_DENIED: "denied",
+    R_FILL: "fill",
     R_FUNDING: "funding",
     R_HALT: "halt",
+    R_MARKOUT: "markout",
+    R_SAMPLE: "sample",
 }
-"""Names of RECORD kinds, as `--kind` takes and `show` prints them."""
+"""All kinds by name, as `--kind` takes and `show` prints them."""
 
 SIDES = ("buy", "sell")
 ORDER_TYPES = ("limit", "market")
@@ -53,133 +69,150 @@ TIFS = ("gtc", "ioc", "fok", "post_only")
 class Decoder:
     """Turns RECORD rows into records with the names and steps of one run."""
 
-    def __init__(self, strategies: Sequence[str], instruments: Sequence[Mapping[str, Any]]) -> None:
-        """`instruments`: by index, mappings with venue, symbol, tick, lot and settle."""
-        self._strategies = strategies
-        self._instruments = [f"{i['venue']}/{i['symbol']}" for i in instruments]
-        self._ticks = [Decimal(str(i["tick"])) for i in instruments]
-        self._lots = [Decimal(str(i["lot"])) for i in instruments]
-        self._currencies = [str(i.get("settle") or "") for i in instruments]
+    def __init__(self, strategies: Sequence[str], instruments: Sequence[Instrument]) -> None:
+        self._strategies = list(strategies)
+        self._instruments = list(instruments)
+        self._names = [instrument.name for instrument in instruments]
 
     @classmethod
     def of_run(cls, manifest: Mapping[str, Any]) -> Decoder:
-        """Return the decoder of a run from its manifest."""
-        return cls(
-            [str(s["name"]) for s in manifest.get("strategies", ())],
-            [s["instrument"] for s in manifest.get("sources", ())],
-        )
+        """Return the decoder of a run; DataError when the manifest's instruments cannot be read."""
+        try:
+            found = [s["instrument"] for s in manifest.get("sources", ())]
+            instruments = msgspec.convert(found, list[Instrument], strict=False)
+            return cls([str(s["name"]) for s in manifest.get("strategies", ())], instruments)
+        except (KeyError, TypeError, msgspec.ValidationError) as error:
+            raise DataError(
+                "data.run_manifest",
+                f"expected strategies and instruments in the manifest, was refused: {error}",
+                "restore manifest.json or run again",
+            ) from error
+
+    def records(self, rows: Rows) -> Iterator[Record]:
+        """Yield the public records among rows: orders, fills, denials."""
+        for row in rows:
+            if (record := self.record(row)) is not None:
+                yield record
 
     def record(self, row: np.void) -> Record | None:
-        """Return a fill, denial or order step as its public record; None for other kinds."""
+        """Return an order step, fill or denial; None for the other kinds."""
         kind = int(row["kind"])
         if kind == R_FILL:
-            return self.fill(row)
+            return self._fill(row)
         if kind == R_DENIED:
-            return self.denial(row)
-        if kind in _ORDER_KINDS:
-            return self.order(row)
+            code = f"risk.{_name(DENIALS, row['code'])}"
+            return Denial(code=code, **self._common(row))
+        if kind in ORDER_EVENTS:
+            return self._order(row)
         return None
 
-    def order(self, row: np.void) -> Order:
-        """Return one step in an order's life."""
-        kind, code = int(row["kind"]), int(row["code"])
-        rejected = kind in (R_REJECTED, R_CANCEL_REJECTED, R_CANCELLED) and code
+    def entry(self, entry: Entry) -> JournalEntry:
+        """Return an audit entry with its body decoded."""
+        row = unpack([entry.body])[0]
+        kind, body = _name(KINDS, entry.kind), self.body(row)
+        return JournalEntry(
+            seq=entry.seq,
+            ts_ns=entry.ts_ns,
+            kind=kind,
+            text=phrase.of(kind, body),
+            hash=entry.hash.hex(),
+            body=body,
+        )
+
+    def body(self, row: np.void) -> JsonObject:
+        """Return what a row says beyond seq, time and kind, JSON-safe."""
+        record = self.record(row)
+        if record is None:
+            return self._place(row) | self._statistics(row)
+        body: JsonObject = msgspec.to_builtins(record)
+        return {k: v for k, v in body.items() if k not in ("type", "seq", "ts_ns")}
+
+    def _order(self, row: np.void) -> Order:
+        code = int(row["code"])
         return Order(
-            event=KINDS[kind],
+            event=ORDER_EVENTS[int(row["kind"])],
             order_type=_name(ORDER_TYPES, row["type"]),  # type: ignore[arg-type]
             tif=_name(TIFS, row["tif"]),  # type: ignore[arg-type]
             left=self._qty(row, "left_lots"),
             ts_exch_ns=int(row["ts_exch_ns"]),
             order_id=int(row["order_id"]),
-            reason=f"venue.{_name(REJECTS, code)}" if rejected else "",
+            reason=f"venue.{_name(REJECTS, code)}" if code else "",
             **self._common(row),
         )
 
-    def fill(self, row: np.void) -> Fill:
-        """Return an execution."""
-        mid = float(row["mid_ticks"]) * float(self._tick(row))
+    def _fill(self, row: np.void) -> Fill:
+        instrument = self._instrument(row)
         return Fill(
             order_id=int(row["order_id"]),
             ts_exch_ns=int(row["ts_exch_ns"]),
             left=self._qty(row, "left_lots"),
             maker=bool(row["type"]),
             fee=float(row["fee"]),
-            fee_currency=_name(self._currencies, row["instrument"], ""),
+            fee_currency=instrument.settlement if instrument else "",
             position=self._qty(row, "position_lots"),
-            mid=mid if np.isfinite(mid) else None,
+            mid=self._mid(row),
             **self._common(row),
         )
 
-    def denial(self, row: np.void) -> Denial:
-        """Return a refusal of the gate."""
-        return Denial(code=f"risk.{_name(DENIALS, row['code'])}", **self._common(row))
-
-    def entry(self, entry: Entry) -> JournalEntry:
-        """Return an audit entry with its body decoded."""
-        row = unpack([entry.body])[0]
-        return JournalEntry(
-            seq=entry.seq,
-            ts_ns=entry.ts_ns,
-            kind=_name(KINDS, entry.kind),
-            hash=entry.hash.hex(),
-            body=self.body(row),
-        )
-
-    def body(self, row: np.void) -> JsonObject:
-        """Return the fields that matter for the row's kind, for a person."""
-        if (record := self.record(row)) is not None:
-            body: JsonObject = msgspec.to_builtins(record)
-            for name in ("type", "seq", "ts_ns"):
-                body.pop(name)
-            return body
-        place = {
-            "strategy": _name(self._strategies, row["strategy"]),
-            "instrument": _name(self._instruments, row["instrument"]),
-        }
-        return place | self._statistics(row)
-
     def _statistics(self, row: np.void) -> JsonObject:
-        mid = float(row["mid_ticks"]) * float(self._tick(row))
-        facts: JsonObject = {"mid": mid, "equity": float(row["equity"]), "fee": float(row["fee"])}
-        facts = {name: value for name, value in facts.items() if np.isfinite(value)}
-        if row["kind"] == R_MARKOUT:
+        kind = int(row["kind"])
+        facts: JsonObject = {"mid": self._mid(row)}
+        if kind == R_MARKOUT:
             return facts | {
                 "order_id": int(row["order_id"]),
                 "fill_seq": int(row["left_lots"]),
                 "horizon_ns": int(row["type"]),
             }
-        if row["kind"] == R_HALT:
+        facts["position"] = self._qty(row, "position_lots")
+        if kind == R_SAMPLE:
+            facts["equity"] = _finite(row["equity"])
+        elif kind == R_FUNDING:
+            facts["fee"] = _finite(row["fee"])
+        elif kind == R_HALT:
             facts["reason"] = f"risk.{_name(DENIALS, row['code'])}"
-        return facts | {"position": self._qty(row, "position_lots")}
+        return facts
 
     def _common(self, row: np.void) -> dict[str, Any]:
         return {
             "seq": int(row["seq"]),
             "ts_ns": int(row["ts_ns"]),
-            "strategy": _name(self._strategies, row["strategy"]),
-            "instrument": _name(self._instruments, row["instrument"]),
             "side": _name(SIDES, row["side"]),
-            "px": str(from_steps(int(row["px_ticks"]), self._tick(row))),
+            "px": _decimal(row["px_ticks"], self._tick(row)),
             "qty": self._qty(row, "qty_lots"),
+            **self._place(row),
         }
 
+    def _place(self, row: np.void) -> dict[str, str]:
+        return {
+            "strategy": _name(self._strategies, row["strategy"]),
+            "instrument": _name(self._names, row["instrument"]),
+        }
+
+    def _instrument(self, row: np.void) -> Instrument | None:
+        at = int(row["instrument"])
+        return self._instruments[at] if 0 <= at < len(self._instruments) else None
+
     def _tick(self, row: np.void) -> Decimal:
-        return _step(self._ticks, row)
+        instrument = self._instrument(row)
+        return instrument.tick if instrument else Decimal(1)
 
     def _qty(self, row: np.void, field: str) -> str:
-        return str(from_steps(int(row[field]), _step(self._lots, row)))
+        instrument = self._instrument(row)
+        return _decimal(row[field], instrument.lot if instrument else Decimal(1))
+
+    def _mid(self, row: np.void) -> float | None:
+        return _finite(float(row["mid_ticks"]) * float(self._tick(row)))
 
 
-_ORDER_KINDS = (R_INTENT, R_ACCEPTED, R_REJECTED, R_CANCELLED, R_AMENDED, R_CANCEL_REJECTED)
+def _decimal(steps: Any, step: Decimal) -> str:
+    return format(int(steps) * step, "f")
 
 
-def _step(steps: Sequence[Decimal], row: np.void) -> Decimal:
-    at = int(row["instrument"])
-    return steps[at] if 0 <= at < len(steps) else Decimal(1)
+def _finite(value: Any) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
-def _name(names: Mapping[int, str] | Sequence[str], index: Any, other: str = "unknown") -> str:
-    """Return the name of a number; an unknown one is shown: altered journals are shown too."""
+def _name(names: Mapping[int, str] | Sequence[str], index: Any) -> str:
     at = int(index)
     known = at in names if isinstance(names, Mapping) else 0 <= at < len(names)
-    return names[at] if known else other and f"{other}({at})"
+    return names[at] if known else f"unknown({at})"

@@ -32,7 +32,7 @@ from kimera_cli.journal.chain import (
     is_bulk,
     layout_text,
 )
-from kimera_cli.journal.database import ChainDatabase
+from kimera_cli.journal.database import ChainDatabase, refuse_backwards
 from kimera_cli.journal.latency import LatencyHistogram
 from kimera_cli.journal.record_file import Rows
 from kimera_cli.units import NS_PER_MS
@@ -109,6 +109,7 @@ class Journal:
         self._now = monotonic_ns
         self._group_ns = int(group_commit_ms * NS_PER_MS)
         self._max_ns = int(max_commit_ms * NS_PER_MS)
+        self._seq = max(store.head.seq, bulk.head.seq)
         self._since: int | None = None
         self._logged: list[Rows] = []
         self._n_logged = 0
@@ -170,6 +171,7 @@ class Journal:
 
     def append(self, rows: Rows) -> None:
         """Take the next rows (any kinds, seq order); waits no longer than the durability asks."""
+        self._check_order(rows)
         self._guarded(self._take, rows)
         self.poll()
 
@@ -188,6 +190,7 @@ class Journal:
         not send them.
         """
         start = self._now()
+        self._check_order(rows)
         self._guarded(self._take, rows)
         if self._log is None:
             self._guarded(self._commit)
@@ -230,6 +233,12 @@ class Journal:
             *(bulk.entries, bulk.seq, bulk.hash.hex()),
             self.commit_latency(),
         )
+
+    def _check_order(self, rows: Rows) -> None:
+        """Refuse rows before anything is touched, so that what was taken stays good."""
+        if len(rows):
+            refuse_backwards(rows, self._seq)
+            self._seq = int(rows["seq"][-1])
 
     def _take(self, rows: Rows) -> None:
         if not len(rows):

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from kimera_cli.journal.record_file import Rows
 from kimera_cli.layouts import (
     R_ACCEPTED,
+    R_AMEND_INTENT,
     R_AMENDED,
+    R_CANCEL_INTENT,
     R_CANCEL_REJECTED,
     R_CANCELLED,
     R_DENIED,
@@ -61,7 +63,7 @@ _ORDER = (
 )
 
 PROJECTIONS = (
-    Projection("intents", (R_INTENT, R_DENIED), _ORDER),
+    Projection("intents", (R_INTENT, R_DENIED, R_CANCEL_INTENT, R_AMEND_INTENT), _ORDER),
     Projection(
         "orders",
         (R_ACCEPTED, R_REJECTED, R_CANCELLED, R_AMENDED, R_CANCEL_REJECTED),

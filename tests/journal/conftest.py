@@ -15,16 +15,19 @@ from kimera_cli.engine.run_recorder import RunRecorder
 from kimera_cli.engine.runfolder import RunFolder
 from kimera_cli.journal.journal import Journal
 from kimera_cli.journal.trades import trade_hash_update
-from kimera_cli.layouts import R_FILL, R_HALT, R_INTENT, RECORD
+from kimera_cli.layouts import R_AMEND_INTENT, R_FILL, R_INTENT, RECORD
 from kimera_cli.records import RunSummary
 
 START_NS = 1_723_000_000_000_000_000
-BTC = {"venue": "binance", "symbol": "BTCUSDT", "tick": "0.01", "lot": "0.00001", "settle": "USDT"}
-XBT = {"venue": "kraken", "symbol": "XBTUSD", "tick": "0.1", "lot": "0.001", "settle": "USD"}
+BTC = {"venue": "binance", "symbol": "BTCUSDT", "kind": "spot", "tick": "0.01", "lot": "0.00001"}
+XBT = {"venue": "kraken", "symbol": "XBTUSD", "kind": "inverse", "tick": "0.1", "lot": "0.001"}
 MANIFEST: dict[str, Any] = {
     "profile": {"run": {"seed": 7}},
     "strategies": [{"name": "maker"}, {"name": "taker"}],
-    "sources": [{"instrument": BTC}, {"instrument": XBT}],
+    "sources": [
+        {"instrument": BTC | {"quote": "USDT"}},
+        {"instrument": XBT | {"base": "XBT", "quote": "USD"}},
+    ],
 }
 
 
@@ -35,7 +38,7 @@ def make_rows(n: int, seed: int = 0, first_seq: int = 1) -> np.ndarray:
     rows["seq"] = np.arange(first_seq, first_seq + n)
     rows["ts_ns"] = START_NS + np.cumsum(rng.integers(0, 10**6, n))
     rows["ts_exch_ns"] = rows["ts_ns"] - rng.integers(0, 10**5, n)
-    rows["kind"] = rng.integers(R_INTENT, R_HALT + 1, n)
+    rows["kind"] = rng.integers(R_INTENT, R_AMEND_INTENT + 1, n)
     for name, top in (("strategy", 2), ("instrument", 2), ("side", 2), ("type", 2), ("tif", 4)):
         rows[name] = rng.integers(0, top, n)
     for name in ("order_id", "px_ticks", "qty_lots", "left_lots", "tag"):

@@ -67,7 +67,7 @@ def test_show_reads_like_an_order(kimera, run, rows_of):
         assert body["side"] == ("buy", "sell")[row["side"]]
         tick = 100 if first else 10
         assert float(body["px"]) == pytest.approx(row["px_ticks"] / tick)
-        assert body["fee_currency"] == ("USDT" if first else "USD")
+        assert body["fee_currency"] == ("USDT" if first else "XBT")
         assert body["maker"] == bool(row["type"])
 
 
