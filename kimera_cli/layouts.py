@@ -246,6 +246,7 @@ VIEW = np.dtype(
         ("kind", "i8"),  # SPOT, LINEAR, INVERSE
         ("min_lots", "i8"),
         ("settle_rate", "f8"),  # portfolio currency per unit of quote currency
+        ("min_notional", "f8"),  # quote currency
     ],
     align=True,
 )
@@ -369,6 +370,9 @@ REJECTS = (
     "min_size",
     "no_liquidity",
     "too_late",
+    "price_band",
+    "book_full",
+    "bad_order",
 )
 """Venue answers by code; the public code is `venue.<name>`. Append only."""
 

@@ -11,7 +11,7 @@ caller's to see to; NaN goes in and comes out.
 import numpy as np
 
 from kimera_cli.kernels._jit import kernel
-from kimera_cli.kernels.strategy import amend, cancel, find_order, is_open, place
+from kimera_cli.kernels.strategy import amend, cancel, find_order, is_open, place, sellable_lots
 from kimera_cli.layouts import ASK, BID, LIMIT, POST_ONLY
 
 QUOTE_TAG = 1
@@ -92,9 +92,12 @@ def keep_quote(view, side, px_ticks, qty_lots, tolerance_ticks):
 
 @kernel
 def keep_quotes(view, bid_price, ask_price, lots, max_lots, tolerance_ticks):
-    """Keep a bid and an ask (prices in ticks, rounded away from the mid) within +-max_lots held."""
+    """Keep a bid and an ask (prices in ticks, rounded away from the mid) within +-max_lots held.
+
+    On spot nothing is sold short: the ask offers what is held, at most `lots`.
+    """
     bid_lots = lots if view.position_lots + lots <= max_lots else np.int64(0)
-    ask_lots = lots if view.position_lots - lots >= -max_lots else np.int64(0)
+    ask_lots = sellable_lots(view, lots) if view.position_lots - lots >= -max_lots else np.int64(0)
     keep_quote(view, BID, passive_bid(view, bid_price), bid_lots, tolerance_ticks)
     keep_quote(view, ASK, passive_ask(view, ask_price), ask_lots, tolerance_ticks)
 

@@ -24,6 +24,7 @@ from kimera_cli.layouts import (
     MAX_ORDERS,
     ORDER_NONE,
     ORDER_OPEN,
+    SPOT,
     VIEW,
 )
 
@@ -145,26 +146,43 @@ def has_market(view):
 
 
 @kernel
-def lot_value(view):
-    """Return the value of one lot at the mid in portfolio currency; NaN when no mid is known.
+def quote_lot_value(view):
+    """Return the value of one lot at the mid in quote currency; NaN when no mid is known.
 
-    Spot and linear: mid * lot * contract_size quote units, times their rate. Inverse: a contract is
-    worth contract_size quote units at any price.
+    Spot and linear: mid * lot * contract_size. Inverse: a contract is worth contract_size quote
+    units at any price.
     """
-    size = view.lot * view.contract_size * view.settle_rate
+    size = view.lot * view.contract_size
     if view.kind == INVERSE:
         return size
     return size * view.mid_ticks * view.tick
 
 
 @kernel
+def tradable_lots(view, lots):
+    """Return `lots` when an order of that size meets the instrument's minimum, else 0."""
+    lots = np.int64(lots)
+    enough = lots > 0 and lots >= view.min_lots
+    if enough and lots * quote_lot_value(view) >= view.min_notional:  # NaN compares false
+        return lots
+    return np.int64(0)
+
+
+@kernel
 def lots_for_notional(view, notional):
-    """Return how many whole lots `notional` (portfolio currency) buys; 0 when below min_lots."""
-    value = lot_value(view)
+    """Return how many whole lots `notional` (portfolio currency) buys; 0 when none is tradable."""
+    value = quote_lot_value(view) * view.settle_rate
     if not (value > 0.0 and notional > 0.0):  # NaN compares false: no mid, no size
         return np.int64(0)
     ratio = notional / value
     if not ratio < WHOLE_LIMIT:
         return np.int64(0)
-    lots = np.int64(np.floor(ratio + 1e-9))  # 1e-9: 1000 / 0.1 must be 10000 lots, not 9999
-    return lots if lots >= view.min_lots and lots > 0 else np.int64(0)
+    return tradable_lots(view, np.floor(ratio + 1e-9))  # 1000 / 0.1 must be 10000, not 9999
+
+
+@kernel
+def sellable_lots(view, lots):
+    """Return how many of `lots` a sell order may ask for: on spot not more than is held."""
+    if view.kind == SPOT:
+        lots = min(lots, view.position_lots)
+    return tradable_lots(view, lots)

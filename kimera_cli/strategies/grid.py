@@ -28,7 +28,7 @@ import numpy as np
 
 from kimera_cli.kernels._jit import kernel
 from kimera_cli.kernels.strategy import cancel, has_market, is_open, lots_for_notional, place
-from kimera_cli.layouts import ASK, BID, LIMIT, MAX_ORDERS, ORDER_NONE, POST_ONLY
+from kimera_cli.layouts import ASK, BID, LIMIT, MAX_ORDERS, ORDER_NONE, POST_ONLY, SPOT
 
 PARAMS: dict[str, float] = {
     "levels": 5.0,
@@ -80,10 +80,16 @@ def cancel_strays(view, bid, ask, gap, levels):
 
 @kernel
 def send_missing(view, side, first, step, levels, lots):
-    """Send an order at each price of the ladder where none stands."""
+    """Send an order at each price of the ladder where none stands; spot is not sold short."""
+    free = levels * lots
+    if side == ASK and view.kind == SPOT:
+        free = view.position_lots - view.open_ask_lots
     for i in range(levels):
         px_ticks = first + i * step
+        if free < lots:
+            return
         if px_ticks > 0 and not has_price(view, px_ticks):
+            free -= lots
             place(view, side, px_ticks, lots, LIMIT, POST_ONLY, px_ticks)
 
 

@@ -34,8 +34,8 @@ warm_up_s : s
 import numpy as np
 
 from kimera_cli.kernels._jit import kernel
-from kimera_cli.kernels.strategy import has_market, lots_for_notional, place
-from kimera_cli.layouts import ASK, BID, IOC, LIMIT
+from kimera_cli.kernels.strategy import has_market, lots_for_notional, place, tradable_lots
+from kimera_cli.layouts import ASK, BID, IOC, LIMIT, SPOT
 
 PARAMS: dict[str, float] = {
     "ic": 0.1,
@@ -107,6 +107,8 @@ def must_exit(view, score, now_s):
 def may_enter(view, score, now_s, lots):
     """Return True when score, expected move, cool-down and position limit all allow an entry."""
     held = view.position_lots if score > 0.0 else -view.position_lots
+    if view.kind == SPOT and score < 0.0:
+        return False  # nothing is sold short
     expected = view.params[0] * abs(score) * view.vol_mid * np.sqrt(view.params[1])
     return (
         abs(score) >= view.params[3]
@@ -126,8 +128,9 @@ def decide(view):
     if view.n_orders > 0:
         return 0  # one order at a time: wait for its answer
     score = score_of(view)
-    if view.position_lots != 0 and must_exit(view, score, now_s):
-        take(view, ASK if view.position_lots > 0 else BID, abs(view.position_lots))
+    held = tradable_lots(view, abs(view.position_lots))  # 0: flat, or less than any order may be
+    if held > 0 and must_exit(view, score, now_s):
+        take(view, ASK if view.position_lots > 0 else BID, held)
         return 0
     lots = lots_for_notional(view, view.params[6])
     if lots == 0:

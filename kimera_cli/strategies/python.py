@@ -140,6 +140,11 @@ class Market:
         lots = actions.lots_for_notional(self.view, float(notional))
         return int(lots) * float(self.view.lot)
 
+    def sellable(self, qty: float) -> float:
+        """Return how much of `qty` may be sold: on spot what is held; 0 below the minimum."""
+        lots = actions.sellable_lots(self.view, self.lots(qty))
+        return int(lots) * float(self.view.lot)
+
     def buy(self, px: float | None, qty: float, tif: Tif = "gtc", tag: int = 0) -> None:
         """Ask for a buy order; px None is a market order."""
         self._place(BID, px, qty, tif, tag)

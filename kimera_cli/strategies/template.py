@@ -106,7 +106,8 @@ class CLASS(Strategy):
         centre = market.mid - self.params["skew_bps"] * units_held * unit
         distance = self.params["distance_bps"] * unit
         self.keep(market, "buy", centre - distance, size if self.room(units_held) else 0.0)
-        self.keep(market, "sell", centre + distance, size if self.room(-units_held) else 0.0)
+        offer = market.sellable(size)  # on spot: what is held
+        self.keep(market, "sell", centre + distance, offer if self.room(-units_held) else 0.0)
 
     def room(self, units_held: float) -> bool:
         """Return True when one more order in this direction stays within the limit."""

@@ -16,6 +16,7 @@ from kimera_cli.layouts import (
     ACT_CANCEL_ALL,
     ACT_NEW,
     BID,
+    LINEAR,
     ORDER_NONE,
     ORDER_OPEN,
     VIEW,
@@ -45,13 +46,13 @@ class Desk:
     def __init__(
         self, spec: StrategySpec, params: Mapping[str, float] | None = None, **fields: float
     ) -> None:
-        """Set a market of 9999 to 10001 ticks of 0.01, lots of 0.001; `fields` change the view."""
+        """Set a linear perpetual at 9999 to 10001 ticks of 0.01, lots of 0.001, then `fields`."""
         values = resolve(spec, params or {})
         self.array = np.zeros(1, VIEW)
         self.view: Any = self.array.view(np.recarray)[0]
         self._decide = spec.compiled or spec.python(values).decide
         self.view.params[:] = row(values)
-        self.set(tick=0.01, lot=0.001, contract_size=1.0, settle_rate=1.0, min_lots=1)
+        self.set(tick=0.01, lot=0.001, contract_size=1.0, settle_rate=1.0, min_lots=1, kind=LINEAR)
         self.set(best_bid_ticks=9_999, best_bid_lots=50, best_ask_ticks=10_001, best_ask_lots=50)
         self.set(now_ns=1_700_000_000_000_000_000, vol_fast=1.0, vol_mid=1.0, vol_slow=1.0)
         self.set(**fields)

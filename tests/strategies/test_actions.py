@@ -12,13 +12,20 @@ from hypothesis import strategies as st
 from kimera_cli import layouts
 from kimera_cli.kernels import strategy as actions
 from kimera_cli.kernels.quoting import QUOTE_TAG, keep_quote, keep_quotes
-from kimera_cli.layouts import ASK, BID, INVERSE, LIMIT, LINEAR, MAX_ACTIONS, POST_ONLY, VIEW
+from kimera_cli.layouts import ASK, BID, INVERSE, LIMIT, LINEAR, MAX_ACTIONS, POST_ONLY, SPOT, VIEW
 
 
 def new_view(**fields):
     """A view with a market, as numpy.record."""
     array = np.zeros(1, VIEW)
-    values = {"tick": 0.1, "lot": 0.001, "contract_size": 1.0, "settle_rate": 1.0, "min_lots": 1}
+    values = {
+        "kind": LINEAR,
+        "tick": 0.1,
+        "lot": 0.001,
+        "contract_size": 1.0,
+        "settle_rate": 1.0,
+        "min_lots": 1,
+    }
     values |= {"best_bid_ticks": 999, "best_ask_ticks": 1001, "mid_ticks": 1000.0}
     for name, value in {**values, **fields}.items():
         array[name] = value
@@ -83,6 +90,8 @@ def test_whole_keeps_whole_numbers_of_either_type(number):
         ({"kind": INVERSE, "lot": 1.0, "contract_size": 100.0, "settle_rate": 0.5}, 1050.0, 21),
         ({"kind": INVERSE, "settle_rate": math.nan}, 1050.0, 0),
         ({"kind": LINEAR, "min_lots": 10_001}, 1000.0, 0),
+        ({"kind": LINEAR, "min_notional": 1000.01}, 1000.0, 0),
+        ({"kind": LINEAR, "min_notional": 1000.0}, 1000.0, 10_000),
         ({"kind": LINEAR}, 0.05, 0),
         ({"kind": LINEAR, "mid_ticks": math.nan}, 1000.0, 0),
         ({"kind": LINEAR}, math.nan, 0),
@@ -103,9 +112,30 @@ def test_lots_for_notional_known_answers(fields, notional, lots):
 def test_lots_never_cost_more_than_the_notional_and_one_more_would(notional, mid, lot, kind):
     view = new_view(kind=kind, mid_ticks=mid, lot=lot)
     lots = actions.lots_for_notional(view, notional)
-    value = actions.lot_value(view)
+    value = actions.quote_lot_value(view)
     assert lots * value <= notional * (1 + 1e-9) + value * 1e-8
     assert (lots + 1) * value > notional * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "held", "wanted", "lots"),
+    [
+        (LINEAR, 0, 7, 7),
+        (INVERSE, -50, 7, 7),
+        (SPOT, 0, 7, 0),
+        (SPOT, 5, 7, 5),
+        (SPOT, 9, 7, 7),
+        (SPOT, 2, 7, 0),  # held, but less than the smallest order
+        (SPOT, -3, 7, 0),
+    ],
+)
+def test_spot_is_not_sold_short(kind, held, wanted, lots):
+    view = new_view(kind=kind, position_lots=held, min_lots=3)
+    assert actions.sellable_lots(view, wanted) == lots
+    view.n_actions = 0
+    keep_quotes(view, 990.0, 1010.0, wanted, 100, 0.0)
+    sold = [int(view.actions[i].qty_lots) for i in range(view.n_actions) if view.actions[i].side]
+    assert sold == ([lots] if lots else [])
 
 
 def test_find_order_sees_every_state_and_skips_holes():

@@ -23,6 +23,7 @@ from kimera_cli.layouts import (
     ORDER_CANCELLING,
     ORDER_PENDING,
     POST_ONLY,
+    SPOT,
 )
 from kimera_cli.strategies.registry import BUILT_IN
 from kimera_cli.strategies.testing import Desk
@@ -279,6 +280,21 @@ def test_taker_leaves_when_the_reason_or_the_time_is_gone(specs):
     desk.set(ofi=0.0, queue_imbalance=0.1, now_ns=int(desk.view.now_ns) + 11 * S)
     (order,) = desk.decide()
     assert order.side == "sell"
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+@given(held=st.integers(0, 120_000), open_asks=st.integers(0, 120_000), pull=st.floats(-9.0, 9.0))
+def test_no_strategy_sells_spot_short(specs, name, held, open_asks, pull):
+    params = EAGER if name == "ofi_taker" else {}
+    desk = Desk(specs[name], params, kind=SPOT, position_lots=held, ofi=pull, queue_imbalance=0.0)
+    desk.set(open_ask_lots=min(open_asks, held) if name == "grid" else 0)
+    sold = sum(a.qty_lots for a in desk.decide() if a.side == "sell")
+    assert sold <= held - desk.view.open_ask_lots
+
+
+def test_a_position_too_small_to_trade_is_left_alone(specs):
+    desk = Desk(specs["ofi_taker"], EAGER, min_lots=100, position_lots=99, ofi=0.0)
+    assert desk.decide() == []
 
 
 market = st.fixed_dictionaries(
