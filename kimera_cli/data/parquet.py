@@ -16,13 +16,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from kimera_cli.data.importers.base import Rows
 from kimera_cli.errors import DataError
 from kimera_cli.layouts import EVENT, OHLCV
-
-Rows = NDArray[np.void]
-"""Structured array of dtype EVENT or OHLCV, shape (n,)."""
 
 ROW_GROUP = 131_072
 _NOT_STORED = ("instrument", "venue", "reserved")

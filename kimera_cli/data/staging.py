@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kimera_cli.data.importers.base import Batch
+from kimera_cli.data.importers.base import Batch, Rows
 from kimera_cli.data.manifest import Part
-from kimera_cli.data.parquet import PartWriter, Rows, layout_of
+from kimera_cli.data.parquet import PartWriter, layout_of
 from kimera_cli.errors import DataError
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import EVENT, F_NO_EXCH_TIME

@@ -16,6 +16,9 @@ from kimera_cli.errors import DataError, UsageError
 
 MODULES: tuple[str, ...] = (
     "kimera_cli.data.importers.binance_raw:BinanceRaw",
+    "kimera_cli.data.importers.lobster:Lobster",
+    "kimera_cli.data.importers.bitstamp_l3:BitstampL3",
+    "kimera_cli.data.importers.ohlcv:Ohlcv",
     "kimera_cli.data.importers.cryptofeed_kraken:Kraken",
     "kimera_cli.data.importers.cryptofeed_okx:Okx",
     "kimera_cli.data.importers.cryptofeed_coinbase:Coinbase",

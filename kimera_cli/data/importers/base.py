@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from kimera_cli.errors import DataError
 from kimera_cli.instrument import Instrument
 
+Rows = NDArray[np.void]
+"""Structured array of dtype EVENT or OHLCV, shape (n,)."""
+
 MAX_ROWS = 65_536
 """Rows of one batch at most."""
 
@@ -35,7 +38,7 @@ class Batch(NamedTuple):
 
     instrument: Instrument
     family: str
-    events: NDArray[np.void]
+    events: Rows
 
 
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
