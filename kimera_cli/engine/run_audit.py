@@ -13,7 +13,8 @@ from kimera_cli.files import FileInfo, sha256_of
 from kimera_cli.journal import log
 from kimera_cli.journal.chain import Head, canonical_hash
 from kimera_cli.journal.export import merged_rows
-from kimera_cli.journal.journal import BULK, JOURNAL, LOG, Journal, is_written
+from kimera_cli.journal.journal import BULK, JOURNAL, LOG, Journal
+from kimera_cli.journal.lease import is_written
 from kimera_cli.journal.verify import Expected, Verified, verify_file
 from kimera_cli.records import JournalCheck
 

@@ -12,7 +12,8 @@ from kimera_cli.engine.runfolder import RunFolder
 from kimera_cli.errors import UsageError
 from kimera_cli.journal.chain import BULK_KINDS
 from kimera_cli.journal.decode import KINDS, Decoder
-from kimera_cli.journal.journal import BULK, JOURNAL, is_written
+from kimera_cli.journal.journal import BULK, JOURNAL
+from kimera_cli.journal.lease import is_written
 from kimera_cli.journal.reader import JournalReader
 from kimera_cli.names import did_you_mean
 from kimera_cli.records import JournalEntry

@@ -11,7 +11,6 @@ Statistics (samples, markouts) go to a second file, bulk.db, which is never wait
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +20,6 @@ import msgspec
 import numpy as np
 
 from kimera_cli.errors import KimeraError, RunError
-from kimera_cli.files import write_error
 from kimera_cli.journal import log as append_log
 from kimera_cli.journal.chain import (
     SCHEMA_VERSION,
@@ -34,6 +32,7 @@ from kimera_cli.journal.chain import (
 )
 from kimera_cli.journal.database import ChainDatabase, refuse_backwards
 from kimera_cli.journal.latency import LatencyHistogram
+from kimera_cli.journal.lease import take_lease
 from kimera_cli.journal.record_file import Rows
 from kimera_cli.units import NS_PER_MS
 
@@ -286,42 +285,6 @@ class Journal:
                 "run.journal", "expected whole journal writes, was cut off in one"
             )
             raise
-
-
-def take_lease(folder: Path) -> int:
-    """Become the folder's only writer until the returned descriptor is closed or the process ends.
-
-    RunError `run.busy` when another process writes this run.
-    """
-    try:
-        lease = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise write_error(folder, error) from error
-    if _lock(lease, fcntl.LOCK_EX):
-        return lease
-    os.close(lease)
-    raise RunError(
-        "run.busy",
-        f"expected the run {folder} to have ended, was still being written",
-        "wait until it has ended, or stop it with Ctrl-C",
-    )
-
-
-def is_written(folder: Path) -> bool:
-    """Return whether a living process writes this run."""
-    probe = os.open(folder, os.O_RDONLY)
-    try:
-        return not _lock(probe, fcntl.LOCK_SH)
-    finally:
-        os.close(probe)
-
-
-def _lock(descriptor: int, how: int) -> bool:
-    try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _open_log(folder: Path, header: Header, durability: Durability) -> append_log.AppendLog | None:

@@ -128,15 +128,19 @@ def test_statistics_go_to_the_second_file(new_journal, tmp_path, rows_of):
     assert end.bulk_entries == int(np.isin(rows["kind"], [9, 10]).sum())
 
 
-def test_seq_must_rise(new_journal, rows_of):
-    journal = new_journal()
+@pytest.mark.parametrize("durability", ["batch", "process"])
+@pytest.mark.parametrize("order", [[0, 1, 1], [2, 1], [-5, 1]])
+def test_seq_must_rise(new_journal, rows_of, durability, order):
+    journal = new_journal(durability=durability)
     journal.append(rows_of(10))
+    wrong = rows_of(len(order), first_seq=11)
+    wrong["seq"] = 11 + np.array(order)
     with pytest.raises(RunError) as caught:
-        journal.append(rows_of(10))
+        journal.append(wrong)
     assert caught.value.code == "run.journal_order"
-    with pytest.raises(RunError):
-        journal.append(rows_of(5, first_seq=50))
-    assert journal.close().entries + journal.end().bulk_entries == 10
+    journal.append(rows_of(5, first_seq=11))  # nothing of the refused rows is in the way
+    end = journal.close()
+    assert end.entries + end.bulk_entries == 15
 
 
 def reference_trades(rows):

@@ -13,7 +13,8 @@ import pytest
 from kimera_cli.engine.run_audit import recover_run, verify_run
 from kimera_cli.engine.runfolder import RunFolder
 from kimera_cli.journal.export import merged_rows
-from kimera_cli.journal.journal import Journal, is_written
+from kimera_cli.journal.journal import Journal
+from kimera_cli.journal.lease import is_written
 
 CHILD = Path(__file__).with_name("writer_child.py")
 BATCH = 37
