@@ -18,10 +18,12 @@ import msgspec
 from kimera_cli.data import manifest
 from kimera_cli.data.importers.base import Batch
 from kimera_cli.data.manifest import DatasetInfo, Source
+from kimera_cli.data.parquet import layout_of
 from kimera_cli.data.source import EventSource
 from kimera_cli.data.staging import LOCK, Staged, StagedDataset, locked, on_disk, sweep
 from kimera_cli.errors import DataError
 from kimera_cli.instrument import Instrument
+from kimera_cli.layouts import EVENT
 
 _DATASETS = "venue=*/instrument=*/family=*"
 
@@ -122,7 +124,7 @@ class Catalog:
         )
         if any(source.hash == common.hash for source in info.sources):
             return info.only(common.hash)
-        if info.instrument != dataset.instrument:
+        if layout_of(info.family) == EVENT and info.instrument != dataset.instrument:
             raise DataError(
                 "data.grid",
                 f"expected {info.instrument} as in the catalog, was {dataset.instrument}",

@@ -15,6 +15,7 @@ import msgspec
 
 from kimera_cli.errors import DataError, UsageError
 from kimera_cli.instrument import Instrument
+from kimera_cli.units import NS_PER_DAY
 
 FILE = "manifest.json"
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
@@ -72,7 +73,9 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def days(self) -> int:
-        """How many partitions hold rows."""
+        """How many UTC days hold events; of bars: how many days they span."""
+        if "-" in self.family:
+            return self.end_ns // NS_PER_DAY - self.start_ns // NS_PER_DAY + 1
         return len({part.partition for source in self.sources for part in source.parts})
 
     @property

@@ -1,7 +1,7 @@
 """Bitstamp's live order feed as CSV: one row per order created, changed or deleted (L3).
 
 `volume` is what is left of the order, in 1e-8 coins. The feed repeats an order's own time of
-creation (whole seconds) on each of its rows, so only `created` rows carry a venue's time; the others
+creation (whole seconds) on each of its rows, so only `created` rows carry a venue's time; others
 get the recorder's (F_NO_EXCH_TIME). Orders from before the recording appear first when they change
 or leave: a book has to pass over ids that it does not know. The symbol is in the file's name; where
 it is not, it is BTCUSD, the only pair that the venue had when these files were made.

@@ -9,20 +9,16 @@ PRICES = ("open", "high", "low", "close")
 REQUIRED = frozenset((TIME, *PRICES, "volume"))
 
 _TIMES = (
-    *("ts_ns", "unix", "timestamp", "open_time", "open time", "opentime", "time", "ts", "datetime"),
-    "date",
+    *("ts_ns", "unix", "timestamp", "open_time", "open time", "opentime", "time", "ts"),
+    *("datetime", "date"),
 )
-"""Spellings of the time, the most exact first: a table that has `unix` and `date` is read by `unix`."""
+"""Spellings of the time, the most exact first: of `unix` and `date` the first is read."""
 
 _SPELLINGS = {
     "volume": ("volume", "vol", "base_volume", "base volume"),
     "quote_volume": ("quote_volume", "quote volume", "quote_asset_volume", "quote asset volume"),
     "trades": (
-        "trades",
-        "tradecount",
-        "trade_count",
-        "number_of_trades",
-        "number of trades",
+        *("trades", "tradecount", "trade_count", "number_of_trades", "number of trades"),
         "count",
     ),
     SYMBOL: ("symbol", "pair"),

@@ -1,4 +1,4 @@
-"""What a table of bars is of: venue, symbol and interval, from the file's name, its rows and the user.
+"""What a table of bars is of: venue, symbol and interval, from its name, rows, and the user.
 
 freqtrade's names (`BTC_USDT-1h.feather`, `BTC_USDT_USDT-1h-futures.feather`, `-mark`,
 `-funding_rate`) and CryptoDataDownload's (`Binance_BTCUSDT_1h.csv`) are understood. Names that
@@ -29,7 +29,7 @@ _UNITS = (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 def describe(path: Path, options: ImportOptions, symbol: str | None, bars: Rows) -> Instrument:
-    """Return the instrument of bars; its tick is the finest decimal of the closes."""
+    """Return the instrument of bars; its tick is the finest decimal seen."""
     words = re.split(r"[-_.]", path.name)
     named = next((v for v in VENUES if v == words[0].lower()), None)
     text = options.symbol or symbol or _symbol_in(path.name.partition(".")[0], named)
@@ -89,6 +89,6 @@ def _symbol_in(name: str, venue: str | None) -> str | None:
 
 
 def _tick(bars: Rows) -> Decimal:
-    closes = bars["close"][np.isfinite(bars["close"])][:_HEAD]
-    places = max((decimals(repr(float(close))) for close in closes), default=0)
+    prices = np.concatenate([bars["open"][:_HEAD], bars["close"][:_HEAD]])
+    places = max((decimals(repr(float(px))) for px in prices if np.isfinite(px)), default=0)
     return Decimal(1).scaleb(-min(places, 12))

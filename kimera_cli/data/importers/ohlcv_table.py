@@ -37,7 +37,7 @@ def open_table(path: Path, head: bytes, progress: Progress | None) -> Table:
 
 
 def header_of(head: bytes) -> tuple[int, list[str]] | None:
-    """Return (how many lines come before the data, names); names are Kraken's when there is no header.
+    """Return (how many lines come before the data, names); Kraken's names where no header is.
 
     A title line (one field) may stand above the header. None when this is no table of bars.
     """
@@ -94,10 +94,10 @@ def _arrow_table(path: Path, progress: Progress | None) -> Table:
     import pyarrow.feather as feather
     import pyarrow.parquet as pq
 
-    data = io.BytesIO(b"".join(open_blocks(path, progress)))
-    read = pq.read_table if data.getbuffer()[:4] == b"PAR1" else feather.read_table
+    data = b"".join(open_blocks(path, progress))
+    read = pq.read_table if data.startswith(b"PAR1") else feather.read_table
     try:
-        table = read(data)
+        table = read(io.BytesIO(data))
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             "data.damaged",

@@ -36,7 +36,7 @@ def numbers_to_ns(values: F64) -> I64:
 
 
 def texts_to_ns(path: Path, texts: Sequence[str], lines: Sequence[int]) -> I64:
-    """Return ns of times as text: epoch numbers or dates, mixed; DataError `data.time` names the line.
+    """Return ns of times as text: epoch numbers or dates, mixed; DataError `data.time`.
 
     Dates without an offset are UTC.
     """
@@ -71,7 +71,7 @@ def _parse(text: str) -> datetime | None:
         pass
     for pattern in _FORMATS:
         try:
-            return datetime.strptime(text, pattern)  # noqa: DTZ007 - UTC is set by the caller
+            return datetime.strptime(text, pattern)
         except ValueError:
             continue
     return None
