@@ -32,7 +32,8 @@ class StatedBook:
         """Begin with an empty book."""
         self._levels = levels
         self._stated: list[Level | None] = [None, None]
-        self._deep = self._begun = False
+        self._deep = False
+        self._made_up = True
         self._forget()
 
     def _forget(self) -> None:
@@ -43,7 +44,7 @@ class StatedBook:
     def event(self, kind: int, side: int, px_ticks: int, change: int, line: int) -> None:
         """One named order was changed, by `change` lots at its price."""
         best = self._before[side]
-        if kind == EXECUTE:
+        if kind == EXECUTE and not self._made_up:
             tally = self._tallies["executions_at_best"]
             if best and best[0] == px_ticks:
                 tally.good()
@@ -56,12 +57,16 @@ class StatedBook:
         """The recording states the best price of a side as it is from this message on."""
         self._stated[side] = (px_ticks, qty_lots)
 
-    def message(self, line: int, *, snapshot: bool) -> None:
-        """A message is complete: compare."""
-        if snapshot or not self._begun:
-            self._begun = self._begun or snapshot
+    def snapshot(self) -> None:
+        """The book before the first message follows."""
+        self._made_up = True
+
+    def message(self, line: int) -> None:
+        """A message is complete: compare, unless the book before it was worked out from it."""
+        if self._made_up:
+            self._made_up = not any(self._stated)
             self._deep = min(len(self._levels.top(side, DEEP)) for side in (BID, ASK)) >= DEEP
-        elif any(self._stated):
+        else:
             self._compare_size(line)
             if self._deep:
                 self._compare_best(line)
