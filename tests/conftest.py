@@ -21,7 +21,8 @@ TIMEOUT_S = 300
 
 if kimera_cli.__file__ is None:
     raise RuntimeError(
-        "an empty site-packages/kimera_cli folder hides the checkout: remove it and reinstall (make setup)"
+        "an empty site-packages/kimera_cli folder hides the checkout: "
+        "remove it and reinstall (make setup)"
     )
 
 
@@ -118,7 +119,7 @@ def kimera(tmp_path: Path) -> Kimera:
 
 @pytest.fixture
 def run_python(tmp_path: Path) -> Any:
-    """Run code in a fresh interpreter with an empty HOME: `run_python("import kimera_cli").code`."""
+    """Run code in a fresh interpreter with an empty HOME: `run_python("import numpy").code`."""
 
     def run(code: str, *args: str, env: Mapping[str, str] | None = None) -> Result:
         home = tmp_path / "empty_home"
