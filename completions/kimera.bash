@@ -5,25 +5,37 @@ _kimera() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --dir|--events|--format|--kind|--limit|--lock|--noise|--output|--profile|--recording|--repeats|--runs|--save|--set|--since|--to|-o) ((i++)); continue ;;
+            --as|--date|--dir|--events|--for|--format|--horizon|--html|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--runs|--save|--seed|--set|--since|--source|--speed|--strategy|--symbol|--tick|--to|--venue|-o) ((i++)); continue ;;
         esac
         next=${place:+$place }$word
         case $next in
-            "strategies"|"strategies list"|"strategies show"|"strategies new"|"journal"|"journal verify"|"journal show"|"journal export"|"journal recover"|"bench"|"bench replay"|"bench book"|"bench match"|"bench gate"|"bench features"|"bench synthetic"|"bench import"|"bench catalog"|"bench cold-start"|"bench all"|"bench compare"|"profile"|"profile list"|"profile show"|"profile check"|"schema"|"doctor"|"completion") place=$next ;;
+            "run"|"fetch"|"fetch import"|"fetch list"|"fetch show"|"fetch check"|"fetch export"|"fetch remove"|"report"|"report show"|"report html"|"report compare"|"strategies"|"strategies list"|"strategies show"|"strategies new"|"journal"|"journal verify"|"journal show"|"journal export"|"journal recover"|"bench"|"bench replay"|"bench book"|"bench match"|"bench gate"|"bench features"|"bench synthetic"|"bench import"|"bench catalog"|"bench cold-start"|"bench all"|"bench compare"|"profile"|"profile list"|"profile show"|"profile check"|"schema"|"doctor"|"completion") place=$next ;;
         esac
     done
     COMPREPLY=()
     case $previous in
         --format) words="jsonl json table csv none" ;;
         --profile) words="development hft production" ;;
-        --dir|--events|--format|--kind|--limit|--lock|--noise|--output|--profile|--recording|--repeats|--runs|--save|--set|--since|--to|-o) compopt -o default 2>/dev/null; return ;;
+        --as|--date|--dir|--events|--for|--format|--horizon|--html|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--runs|--save|--seed|--set|--since|--source|--speed|--strategy|--symbol|--tick|--to|--venue|-o) compopt -o default 2>/dev/null; return ;;
     esac
     if [[ -n $words ]]; then
         COMPREPLY=($(compgen -W "$words" -- "$current"))
         return
     fi
     case $place in
-        "") names="strategies journal bench profile schema doctor completion"; flags="--debug --format --help --lock --profile --quiet --verbose --version -q -v" ;;
+        "") names="run fetch report strategies journal bench profile schema doctor completion"; flags="--debug --format --help --lock --profile --quiet --verbose --version -q -v" ;;
+        "run") names=""; flags="--debug --events --for --format --help --lock --out --profile --quiet --replay --seed --set --source --speed --strategy --verbose -q -v" ;;
+        "fetch") names="import list show check export remove"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "fetch import") names=""; flags="--as --date --debug --format --help --lock --lot --profile --quiet --symbol --tick --venue --verbose -q -v" ;;
+        "fetch list") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "fetch show") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "fetch check") names=""; flags="--as --date --debug --format --help --lock --lot --profile --quiet --symbol --tick --venue --verbose -q -v" ;;
+        "fetch export") names=""; flags="--debug --format --help --lock --output --profile --quiet --to --verbose -o -q -v" ;;
+        "fetch remove") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "report") names="show html compare"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "report show") names=""; flags="--debug --format --help --horizon --lock --profile --quiet --runs --verbose -q -v" ;;
+        "report html") names=""; flags="--debug --format --help --horizon --lock --open --output --profile --quiet --runs --verbose -o -q -v" ;;
+        "report compare") names=""; flags="--debug --format --help --horizon --html --lock --profile --quiet --runs --verbose -q -v" ;;
         "strategies") names="list show new"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "strategies list") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "strategies show") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;

@@ -7,18 +7,21 @@ function __kimera_at --argument-names wanted
             set skip 0
             continue
         end
-        if contains -- $word --dir --events --format --kind --limit --lock --noise --output --profile --recording --repeats --runs --save --set --since --to -o
+        if contains -- $word --as --date --dir --events --for --format --horizon --html --kind --limit --lock --lot --noise --out --output --profile --recording --repeats --replay --runs --save --seed --set --since --source --speed --strategy --symbol --tick --to --venue -o
             set skip 1
             continue
         end
         set -l next (string join ' ' -- $place $word)
-        if contains -- $next 'strategies' 'strategies list' 'strategies show' 'strategies new' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench replay' 'bench book' 'bench match' 'bench gate' 'bench features' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench compare' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'doctor' 'completion'
+        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench replay' 'bench book' 'bench match' 'bench gate' 'bench features' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench compare' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'doctor' 'completion'
             set place $next
         end
     end
     test "$place" = "$wanted"
 end
 
+complete -c kimera -n '__kimera_at ""' -f -a run -d 'Run strategies on a demo market or recordings.'
+complete -c kimera -n '__kimera_at ""' -f -a fetch -d 'Import, list, check and export market data.'
+complete -c kimera -n '__kimera_at ""' -f -a report -d 'Show, compare and export the results of runs.'
 complete -c kimera -n '__kimera_at ""' -f -a strategies -d 'List, show and create strategies.'
 complete -c kimera -n '__kimera_at ""' -f -a journal -d 'Verify, show and export a run\'s audit journal.'
 complete -c kimera -n '__kimera_at ""' -f -a bench -d 'Measure kimera, and its peers in the same run.'
@@ -36,6 +39,157 @@ complete -c kimera -n '__kimera_at ""' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at ""' -l version -d 'Print the version.'
 complete -c kimera -n '__kimera_at ""' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at ""' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "run"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "run"' -l events -d 'Stop after this many events.' -r
+complete -c kimera -n '__kimera_at "run"' -l for -d 'Market time, such as 90s.' -r
+complete -c kimera -n '__kimera_at "run"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "run"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "run"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "run"' -l out -d 'Run folder; default ./runs/<id>.' -r
+complete -c kimera -n '__kimera_at "run"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "run"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "run"' -l replay -d 'Recording to replay; may be repeated.' -r
+complete -c kimera -n '__kimera_at "run"' -l seed -d 'Seed of all randomness.' -r
+complete -c kimera -n '__kimera_at "run"' -l set -d 'Profile setting or strategy parameter.' -r
+complete -c kimera -n '__kimera_at "run"' -l source -d 'demo or replay. Default: replay when --replay is given.' -r
+complete -c kimera -n '__kimera_at "run"' -l speed -d 'max, realtime or a factor: 10x.' -r
+complete -c kimera -n '__kimera_at "run"' -l strategy -d 'Strategies, by name or file.' -r
+complete -c kimera -n '__kimera_at "run"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "run"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "run"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch"' -f -a import -d 'Add recordings to the catalog; what is there already is not added again.'
+complete -c kimera -n '__kimera_at "fetch"' -f -a list -d 'List the datasets of the catalog.'
+complete -c kimera -n '__kimera_at "fetch"' -f -a show -d 'Show one dataset: its recordings, and its rows by day (bars: by year).'
+complete -c kimera -n '__kimera_at "fetch"' -f -a check -d 'Check sequence, checksums, books, times and bars; exit 3 when one fails.'
+complete -c kimera -n '__kimera_at "fetch"' -f -a export -d 'Write one dataset with decimals and names, for other programs.'
+complete -c kimera -n '__kimera_at "fetch"' -f -a remove -d 'Delete one dataset from the catalog; its recordings stay where they are.'
+complete -c kimera -n '__kimera_at "fetch"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch import"' -l as -d 'Format, if not recognised.' -r
+complete -c kimera -n '__kimera_at "fetch import"' -l date -d 'Day, likewise.' -r
+complete -c kimera -n '__kimera_at "fetch import"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch import"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch import"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch import"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch import"' -l lot -d 'Quantity step, instead of the inferred one.' -r
+complete -c kimera -n '__kimera_at "fetch import"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch import"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch import"' -l symbol -d 'Symbol, where the file does not tell it.' -r
+complete -c kimera -n '__kimera_at "fetch import"' -l tick -d 'Price step, instead of the inferred one.' -r
+complete -c kimera -n '__kimera_at "fetch import"' -l venue -d 'Venue, where the file does not tell it.' -r
+complete -c kimera -n '__kimera_at "fetch import"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch import"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch import"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch list"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch list"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch list"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch list"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch list"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch list"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch list"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch list"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch list"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch show"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch show"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch show"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch show"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch show"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch show"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch show"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch show"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch show"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch check"' -l as -d 'Format, if not recognised.' -r
+complete -c kimera -n '__kimera_at "fetch check"' -l date -d 'Day, likewise.' -r
+complete -c kimera -n '__kimera_at "fetch check"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch check"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch check"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch check"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch check"' -l lot -d 'Quantity step, instead of the inferred one.' -r
+complete -c kimera -n '__kimera_at "fetch check"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch check"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch check"' -l symbol -d 'Symbol, where the file does not tell it.' -r
+complete -c kimera -n '__kimera_at "fetch check"' -l tick -d 'Price step, instead of the inferred one.' -r
+complete -c kimera -n '__kimera_at "fetch check"' -l venue -d 'Venue, where the file does not tell it.' -r
+complete -c kimera -n '__kimera_at "fetch check"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch check"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch check"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch export"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch export"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch export"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch export"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch export"' -l output -d 'A file; - is stdout.' -r
+complete -c kimera -n '__kimera_at "fetch export"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch export"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch export"' -l to -d 'parquet, csv or jsonl.' -r
+complete -c kimera -n '__kimera_at "fetch export"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch export"' -s o -d 'A file; - is stdout.' -r
+complete -c kimera -n '__kimera_at "fetch export"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch export"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch remove"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch remove"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch remove"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch remove"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch remove"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch remove"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch remove"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch remove"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch remove"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "report"' -f -a show -d 'Show a run: plots and tables on a terminal, metric records in a pipe.'
+complete -c kimera -n '__kimera_at "report"' -f -a html -d 'Write a run as one HTML file that needs nothing else.'
+complete -c kimera -n '__kimera_at "report"' -f -a compare -d 'Compare runs with the first: differences, their errors, and whether they are...'
+complete -c kimera -n '__kimera_at "report"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "report"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "report"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "report"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "report"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "report"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "report"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "report"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "report"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "report show"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "report show"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "report show"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "report show"' -l horizon -d 'Seconds after which the split ends.' -r
+complete -c kimera -n '__kimera_at "report show"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "report show"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "report show"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "report show"' -l runs -d 'Where run folders are looked for.' -r
+complete -c kimera -n '__kimera_at "report show"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "report show"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "report show"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "report html"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "report html"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "report html"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "report html"' -l horizon -d 'Seconds after which the split ends.' -r
+complete -c kimera -n '__kimera_at "report html"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "report html"' -l open -d 'Open it in the browser.'
+complete -c kimera -n '__kimera_at "report html"' -l output -d 'Default: report.html in its folder.' -r
+complete -c kimera -n '__kimera_at "report html"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "report html"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "report html"' -l runs -d 'Where run folders are looked for.' -r
+complete -c kimera -n '__kimera_at "report html"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "report html"' -s o -d 'Default: report.html in its folder.' -r
+complete -c kimera -n '__kimera_at "report html"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "report html"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "report compare"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "report compare"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "report compare"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "report compare"' -l horizon -d 'Seconds after which the split ends.' -r
+complete -c kimera -n '__kimera_at "report compare"' -l html -d 'Write it as one HTML file.' -r
+complete -c kimera -n '__kimera_at "report compare"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "report compare"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "report compare"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "report compare"' -l runs -d 'Where run folders are looked for.' -r
+complete -c kimera -n '__kimera_at "report compare"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "report compare"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "report compare"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "strategies"' -f -a list -d 'List the built-in strategies and those of installed packages.'
 complete -c kimera -n '__kimera_at "strategies"' -f -a show -d 'Show one strategy: what it does, and each parameter with unit, default and...'
 complete -c kimera -n '__kimera_at "strategies"' -f -a new -d 'Write a working strategy and its test; refuses to overwrite.'
@@ -80,7 +234,7 @@ complete -c kimera -n '__kimera_at "strategies new"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "journal"' -f -a verify -d 'Check every entry, row and file of a run; exit 3 when one was altered.'
 complete -c kimera -n '__kimera_at "journal"' -f -a show -d 'Show entries in the order they were written, with names and decimals.'
 complete -c kimera -n '__kimera_at "journal"' -f -a export -d 'Write the whole journal, samples and markouts included, to one file.'
-complete -c kimera -n '__kimera_at "journal"' -f -a recover -d 'Close a run whose process was killed: complete its journal, its files and its...'
+complete -c kimera -n '__kimera_at "journal"' -f -a recover -d 'Close a run that was killed or failed: complete its journal, files and manifest.'
 complete -c kimera -n '__kimera_at "journal"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "journal"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
 complete -c kimera -n '__kimera_at "journal"' -l help -d 'Show this message and exit.'

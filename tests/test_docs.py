@@ -2,7 +2,7 @@
 
 A block marked `sh`, `bash` or `console` is run as a reader would run it: its lines in order, in one
 folder of its own, with kimera's data in there too. In a `console` block only the lines after `$ `
-are commands; a line ending in a backslash goes on. CONTRIBUTING.md tells writers how to mark a block.
+are commands; a line ending in a backslash goes on. CONTRIBUTING.md tells how to mark a block.
 
 - `# not run: reason` on a line: that command is skipped, with the reason. On a line of its own it
   speaks for the rest of the block.
