@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from kimera_cli.data.importers.binance_frames import AggTrade, Depth, Other, Snapshot, Ticker, Trade
+from kimera_cli.data.importers.binance_frames import AggTrade, Depth, Snapshot, Ticker, Trade
 from kimera_cli.data.importers.messages import NOTHING, Messages
 from kimera_cli.layouts import (
     CLEAR,
@@ -93,10 +93,9 @@ class Feed:
         else:
             self.messages.add(TRADE, exch, ts_local_ns, line, level, (), seq=seq)
 
-    def other(self, ts_local_ns: int, line: int, frame: Other) -> None:
+    def other(self, ts_local_ns: int, line: int) -> None:
         """Keep the place of a frame that has no kind of its own."""
-        exch = (frame.T or frame.E) * NS_PER_MS
-        self.messages.add(STATUS, exch, ts_local_ns, line, NOTHING)
+        self.messages.add(STATUS, 0, ts_local_ns, line, NOTHING)
 
     def _levels(self, ts_local_ns: int, line: int, frame: Depth, flags: int) -> None:
         exch = (frame.T or frame.E) * NS_PER_MS

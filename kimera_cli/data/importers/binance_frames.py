@@ -65,11 +65,9 @@ class AggTrade(msgspec.Struct, gc=False):
 
 
 class Other(msgspec.Struct):
-    """A frame of another stream: kept as STATUS when it names its symbol."""
+    """A frame of another stream; `symbol` is what its name begins with."""
 
-    s: str
-    E: int = 0
-    T: int = 0
+    symbol: str
 
 
 class Snapshot(msgspec.Struct):
@@ -91,7 +89,7 @@ class Acknowledgement(msgspec.Struct):
 Frame = Depth | Ticker | Trade | AggTrade | Other | Snapshot | Acknowledgement
 
 
-def _stream_decoder(message: type) -> msgspec.json.Decoder[Any]:
+def _stream_decoder(message: Any) -> msgspec.json.Decoder[Any]:
     envelope = msgspec.defstruct("Envelope", [("data", message)], gc=False)
     return msgspec.json.Decoder(envelope, strict=False)
 
@@ -102,7 +100,7 @@ _DECODERS = {
     b"trade": _stream_decoder(Trade),
     b"aggTrade": _stream_decoder(AggTrade),
 }
-_OTHER = _stream_decoder(Other)
+_OTHER = _stream_decoder(msgspec.Raw)
 _SNAPSHOT = msgspec.json.Decoder(Snapshot, strict=False)
 _ACKNOWLEDGEMENT = msgspec.json.Decoder(Acknowledgement)
 
@@ -114,16 +112,19 @@ def parse(line: bytes) -> tuple[int, Frame]:
     if text.startswith(b'{"stream"'):
         stream = text[11 : text.index(b'"', 12)]
         channel = stream.partition(b"@")[2].partition(b"@")[0].partition(b"_")[0]
-        return ts_local_ns, _DECODERS.get(channel, _OTHER).decode(text).data
+        if decoder := _DECODERS.get(channel):
+            return ts_local_ns, decoder.decode(text).data
+        _OTHER.decode(text)  # refuses what is no JSON
+        return ts_local_ns, Other(stream.partition(b"@")[0].decode().upper())
     if b'"lastUpdateId"' in text[:200]:
         return ts_local_ns, _SNAPSHOT.decode(text)
     return ts_local_ns, _ACKNOWLEDGEMENT.decode(text)
 
 
-def is_futures(frame: Depth | Ticker | Trade | AggTrade | Other) -> bool:
+def is_futures(frame: Depth | Ticker | Trade | AggTrade) -> bool:
     """Tell by its content whether a frame comes from a futures market."""
     if isinstance(frame, Depth):
         return frame.pu >= 0
     if isinstance(frame, Ticker):
         return frame.T > 0
-    return isinstance(frame, (Trade, AggTrade)) and frame.M is None
+    return frame.M is None

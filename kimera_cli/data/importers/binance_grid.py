@@ -66,9 +66,10 @@ def _key(frame: dict[str, Any]) -> Key | None:
     data = frame.get("data")
     if not data or "s" not in data:
         return None
+    futures = {"depthUpdate": "pu" in data, "bookTicker": "T" in data}
+    futures |= dict.fromkeys(("trade", "aggTrade"), "M" not in data)
     kind = data.get("e", "bookTicker")
-    futures = {"depthUpdate": "pu" in data, "bookTicker": "T" in data}.get(kind, "M" not in data)
-    return data["s"], futures
+    return (data["s"], futures[kind]) if kind in futures else None
 
 
 def _pairs(data: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -81,9 +81,7 @@ class _Reader:
             feed.snapshot(ts_local_ns, line, frame)
             return feed
         if isinstance(frame, Other):
-            feed = self._only([k for k in self.grids if k[0] == frame.s], line, f"stream {frame.s}")
-            feed.other(ts_local_ns, line, frame)
-            return feed
+            return self._other(ts_local_ns, line, frame)
         feed = self._feed((frame.s, is_futures(frame)), line)
         match frame:
             case Ticker():
@@ -92,6 +90,15 @@ class _Reader:
                 feed.depth(ts_local_ns, line, frame)
             case Trade() | AggTrade():
                 feed.trade(ts_local_ns, line, frame)
+        return feed
+
+    def _other(self, ts_local_ns: int, line: int, frame: Other) -> Feed | None:
+        """Keep the frame with the instrument that it names, else with the first of the file."""
+        keys = [key for key in self.grids if key[0] == frame.symbol] or list(self.grids)
+        if not keys:
+            return None
+        feed = self._feed(keys[0], line)
+        feed.other(ts_local_ns, line)
         return feed
 
     def _feed(self, key: Key, line: int) -> Feed:
@@ -107,16 +114,13 @@ class _Reader:
     def _feed_of_snapshot(self, line: int, frame: Snapshot) -> Feed:
         if frame.symbol:
             return self._feed((frame.symbol, True), line)
-        futures = frame.T > 0
-        return self._only([k for k in self.grids if k[1] == futures], line, "depth snapshot")
-
-    def _only(self, keys: list[Key], line: int, what: str) -> Feed:
+        keys = [key for key in self.grids if key[1] == (frame.T > 0)]
         if len(keys) == 1:
             return self._feed(keys[0], line)
         names = ", ".join(symbol for symbol, _ in keys) or "none"
         raise DataError(
             "data.mixed_instruments",
-            f"expected one instrument for the {what} in {self.path} line {line}, was {names}",
+            f"expected one instrument for the snapshot in {self.path} line {line}, was {names}",
             "record each instrument's REST snapshots into a file of its own",
             file=str(self.path),
             line=line,
