@@ -197,6 +197,30 @@ def test_every_dependency_is_pinned(repository: Path, settings: dict[str, Any]) 
     assert {plain(re.split(r"[<>=\[ ]", d)[0]) for d in wanted} <= pinned
 
 
+def test_setting_up_honours_the_users_own_pip_configuration(repository: Path) -> None:
+    """No index, host or wheel folder is named: pip's configuration decides."""
+    for name in ("Makefile", ".ci/run", "constraints.txt", "pyproject.toml"):
+        text = (repository / name).read_text(encoding="utf-8")
+        for option in ("index-url", "find-links", "trusted-host", "--extra-index", "://"):
+            assert option not in text, f"{name}: {option}"
+
+
+def test_torch_is_pinned_so_that_a_cpu_build_is_taken(repository: Path) -> None:
+    """Without a local part (`+cu128`) a pin also matches the CPU wheel, which pip then prefers."""
+    pins = (repository / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    (torch,) = [pin for pin in pins if pin.startswith("torch==")]
+    assert "+" not in torch
+    assert not [pin for pin in pins if pin.startswith("nvidia-")]
+
+
+def test_make_knows_the_promised_targets(repository: Path) -> None:
+    done = subprocess.run(
+        ["make", "help"], capture_output=True, text=True, cwd=repository, check=True
+    )
+    listed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("  make ")}
+    assert {"help", "run", "test", "check", "bench"} <= listed
+
+
 def test_the_version_is_one() -> None:
     from importlib.metadata import version
 
