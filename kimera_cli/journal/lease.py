@@ -1,4 +1,4 @@
-"""One writer per run: an advisory lock on the run folder, released by the kernel however it ends."""
+"""One writer per run: an advisory lock on its folder, which the kernel releases in any case."""
 
 from __future__ import annotations
 
