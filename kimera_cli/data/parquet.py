@@ -93,7 +93,7 @@ def read_rows(path: Path, dtype: np.dtype[Any], size: int) -> Iterator[Rows]:
 
     The next rows are unpacked on a second thread while the caller works on these.
     """
-    with pq.ParquetFile(_present(path), pre_buffer=False) as file, ThreadPoolExecutor(1) as ahead:
+    with _opened(path) as file, ThreadPoolExecutor(1) as ahead:
         _same_columns(path, file.schema_arrow, dtype)
         batches = file.iter_batches(size)
         pending = ahead.submit(next, batches, None)
@@ -105,15 +105,18 @@ def read_rows(path: Path, dtype: np.dtype[Any], size: int) -> Iterator[Rows]:
             yield rows
 
 
-def _present(path: Path) -> Path:
-    if not path.exists():
+def _opened(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path, pre_buffer=False)
+    except FileNotFoundError:
         raise DataError(
             "data.missing_part",
             f"expected a part of the dataset at {path}, was nothing",
             "remove the dataset and import its recordings again",
             file=str(path),
-        )
-    return path
+        ) from None
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from None
 
 
 def _result(path: Path, pending: Any) -> pa.RecordBatch | None:
