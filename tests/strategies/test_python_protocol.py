@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_cli import strategies
-from kimera_cli.kernels import quoting
 from kimera_cli.kernels.quoting import QUOTE_TAG
 from kimera_cli.layouts import ASK, BID, IOC, LIMIT, MARKET, ORDER_OPEN, ORDER_PENDING
-from kimera_cli.strategies import Market, Strategy, StrategyError
+from kimera_cli.strategies import Market, StrategyError
 from kimera_cli.strategies.testing import Desk
+
+TWIN = Path(__file__).with_name("glft_twin.py")
 
 CLASS = '''"""A class."""
 
@@ -128,45 +131,6 @@ def test_a_price_made_of_ticks_is_those_ticks_again(ticks, lots, step):
     assert market.lots(lots * step) == lots
 
 
-class GlftTwin(Strategy):
-    """strategies/glft.py again, with plain Python objects."""
-
-    def on_wake(self, market: Market) -> None:
-        if not market.has_market:
-            if market.orders:
-                market.cancel_all()
-            return
-        p = self.params
-        sigma = (market.vol_fast, market.vol_mid, market.vol_slow)[int(p["vol_window"])]
-        unit = market.mid_ticks * 1e-4
-        size = market.size_for(p["order_notional"])
-        if not sigma > 0.0:
-            return
-        held = market.position / size
-        args = (held, p["gamma"], sigma / unit, p["k"], p["intensity"])
-        fee = market.maker_fee * 1e4 * p["cover_fees"]
-        bid = math.floor(market.mid_ticks - unit * (quoting.glft_bid_delta(*args) + fee))
-        ask = math.ceil(market.mid_ticks + unit * (quoting.glft_ask_delta(*args) + fee))
-        room = p["max_units"] * size + 1e-9
-        for side, ticks, after in (
-            ("buy", min(bid, market.best_ask_ticks - 1), market.position + size),
-            ("sell", max(ask, market.best_bid_ticks + 1), size - market.position),
-        ):
-            self.keep(market, side, ticks, size if after <= room else 0.0, unit)
-
-    def keep(self, market, side, ticks, size, unit):
-        mine = [o for o in market.orders if o.side == side and o.tag == QUOTE_TAG]
-        px = ticks * market.tick
-        if not mine and size > 0.0 and ticks > 0:
-            (market.buy if side == "buy" else market.sell)(px, size, "post_only", QUOTE_TAG)
-        if not mine or mine[0].state != "open":
-            return
-        if size == 0.0 or ticks <= 0:
-            market.cancel(mine[0])
-        elif abs(mine[0].px_ticks - ticks) > self.params["tolerance_bps"] * unit:
-            market.amend(mine[0], px, size)
-
-
 own = st.tuples(
     st.sampled_from([BID, ASK]),
     st.integers(-40, 40),
@@ -185,7 +149,7 @@ own = st.tuples(
 )
 def test_the_class_twin_of_glft_says_the_same_on_any_view(bid, spread, held, sigma, fee, orders):
     spec = strategies.load("glft")
-    twin = strategies.PythonStrategy("twin", spec.path, GlftTwin, spec.params)
+    twin = strategies.load(str(TWIN)).python(spec.params)
     answers = []
     for decide in (spec.compiled, twin.decide):
         desk = Desk(spec, best_bid_ticks=bid, best_ask_ticks=bid + spread)
@@ -202,3 +166,21 @@ def test_a_view_without_recarray_dtype_is_not_needed(load):
     desk = Desk(load("market.cancel_all()"))
     assert isinstance(desk.view, np.record)
     assert [a.kind for a in desk.decide()] == ["cancel_all"]
+
+
+@pytest.mark.parametrize("name", ["usdm_btcusdt", "cm_btcusd_perp", "spot_btcusdt"])
+def test_the_class_twin_of_glft_gives_the_same_run(kimera, shared_data, name):
+    recording = shared_data / "hftbacktest" / f"{name}_20240808.gz"
+    runs = []
+    for strategy in ("glft", TWIN):
+        options = ("--replay", recording, "--set", "cover_fees=0", "--events", "100000")
+        done = kimera("run", "--strategy", strategy, *options, "--out", kimera.folder / "run")
+        assert done.code == 0, done.err
+        runs.append([without_name(r) for r in (*done.records("order"), *done.records("fill"))])
+        shutil.rmtree(kimera.folder / "run")
+    assert len(runs[0]) > 50
+    assert runs[0] == runs[1]
+
+
+def without_name(record):
+    return {key: value for key, value in record.items() if key != "strategy"}
