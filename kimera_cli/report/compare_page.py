@@ -71,7 +71,7 @@ def _curves(runs: Sequence[Analysis], width: int, tinted: bool) -> list[str]:
 def _table(c: Compared, width: int, tinted: bool) -> list[str]:
     lines = [paint(f"{c.other.run.run} against {c.base.run.run}", "bold", tinted)]
     lines += [line for note in notes(c) for line in textwrap.wrap(note, width)]
-    head = f"{'':<28}{'base':>13}{'run':>13}{'difference':>24}"
+    head = f"{'':<25}{'base':>11}{'run':>11}{'difference':>24}"
     lines.append(paint(head, "dim", tinted))
     styles = {"better": "green", "worse": "red", "noise": "dim"}
     for d in c.differences:
@@ -87,7 +87,7 @@ def _row(d: Difference, currency: str) -> str:
     label = REGISTRY[d.name].label
     one, two = (_brief(e, d.name, currency, error=False) for e in (d.base, d.other))
     gap = _brief(d.difference, d.name, currency, error=True)
-    return f"{label[:27]:<28}{one:>13}{two:>13}{gap:>24}"
+    return f"{label[:24]:<25}{one:>11}{two:>11}{gap:>24}"
 
 
 def _brief(found: Estimate, name: str, currency: str, *, error: bool) -> str:

@@ -30,6 +30,9 @@ _TIME_STEPS_S: tuple[int, ...] = (
 )
 _TIME_STEPS_S += (21_600, 43_200, 86_400, 172_800, 432_000, 864_000, 2_592_000, 7_776_000)
 
+_NOTHING = 1e-9
+"""Values closer than this are drawn as equal."""
+
 
 class Axis(NamedTuple):
     """A range of values with the ticks inside it and their labels."""
@@ -52,8 +55,9 @@ def number_axis(values: F64, wanted: int = 5, *, zero: bool = False) -> Axis:
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
-        room = 0.5 * abs(high) * 1e-3 if high and not zero else 0.5
+    if high - low <= max(1e-12 * max(abs(low), abs(high)), _NOTHING):
+        room = 5e-4 * abs(high)
+        room = room if room > _NOTHING and not zero else 0.5
         low, high = low - room, high + room
     margin = 0.04 * (high - low)
     low = low - margin if not zero or low < 0.0 else low
@@ -66,7 +70,7 @@ def number_axis(values: F64, wanted: int = 5, *, zero: bool = False) -> Axis:
 
 def time_axis(first_ns: int, last_ns: int, wanted: int = 6) -> Axis:
     """Return an axis in ns with ticks at whole UTC seconds, minutes, hours or days."""
-    last_ns = max(last_ns, first_ns + 1)
+    last_ns = max(last_ns, first_ns + 1_000_000)  # floats of ns are 256 ns apart
     span = (last_ns - first_ns) / NS_PER_S
     step = next((s for s in _TIME_STEPS_S if span / s <= wanted), _TIME_STEPS_S[-1])
     at = range(-(-first_ns // (step * NS_PER_S)) * step, last_ns // NS_PER_S + 1, step)
@@ -93,7 +97,8 @@ def thin(ts: I64, values: F64, buckets: int) -> tuple[I64, F64]:
 
 def _round_step(rough: float) -> float:
     power: float = 10.0 ** math.floor(math.log10(rough))
-    return next(m * power for m in (1.0, 2.0, 5.0, 10.0) if rough <= m * power * (1 + 1e-9))
+    borders = ((1.0, 1.41), (2.0, 3.16), (5.0, 7.07), (10.0, 11.0))
+    return next(m * power for m, border in borders if rough <= border * power)
 
 
 def _labels(ticks: list[float], step: float) -> list[str]:

@@ -132,7 +132,7 @@ class Frame:
 
 def _json(facts: dict[str, object]) -> str:
     """Return JSON that may stand inside a script element."""
-    return msgspec.json.encode(facts).decode().replace("</", "<\\/")
+    return msgspec.json.encode(facts).decode().replace("<", "\\u003c")
 
 
 def legend(entries: Sequence[tuple[str, str]], least: int = 2) -> str:

@@ -1,4 +1,4 @@
-"""A run on a terminal: what it came to, what it assumes, plots, tables. From 60 columns on.
+"""A run on a terminal: what it came to, what it assumes, plots, tables. From 80 columns on.
 
 Returns text; who writes it is not decided here.
 """
@@ -23,7 +23,8 @@ from kimera_cli.risk.metrics import CURRENCY, REGISTRY, Estimate
 
 WIDE = 120
 """From here on plots and tables stand in two columns."""
-NARROWEST = 60
+NARROWEST = 80
+"""A page is drawn for at least this many columns."""
 PLOT_ROWS = 9
 _STATUS_STYLE = {"complete": "green", "interrupted": "yellow", "running": "yellow"}
 GROUPS_SHOWN = (
@@ -249,13 +250,13 @@ def _sleeves(a: Analysis, to: Page) -> list[str]:
         return []
     lines = [to.heading("By strategy and instrument")]
     columns = ("pnl", "fees", "turnover", "fill_ratio", "markout_10s")
-    wide = (to.width - 30) // len(columns)
-    heads = ("PnL", "fees", "turnover", "fill ratio", "markout 10 s")
-    lines.append(paint(" " * 30 + "".join(h.rjust(wide) for h in heads), "dim", to.colour))
+    wide = (to.width - 20) // len(columns)
+    heads = ("PnL", "fees", "turnover", "fill ratio", "mark 10 s")
+    lines.append(paint(" " * 20 + "".join(h.rjust(wide) for h in heads), "dim", to.colour))
     for part in a.parts:
         lines.append(f"{part.sleeve.strategy} in {part.sleeve.leg.name}")
         cells = (_short(part.measures[n], n, a.run.currency).rjust(wide) for n in columns)
-        lines.append(f"  {figures.plural(part.flow.fills, 'fill')}".ljust(30) + "".join(cells))
+        lines.append(f"  {figures.plural(part.flow.fills, 'fill')}".ljust(20) + "".join(cells))
     return lines
 
 

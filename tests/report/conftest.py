@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,7 @@ def write_run(
     status: str = "complete",
     **changes: Any,
 ) -> Path:
-    """Write a run folder; `changes` go into the summary. A running or failed one has no data files."""
+    """Write a run folder; `changes` go into the summary. Running, failed: no data files."""
     folder.mkdir(parents=True)
     body = {"run": folder.name, "started_ns": START, "ended_ns": START + 100 * S} | stated
     (folder / "manifest.json").write_text(json.dumps(body | {"status": status}))
@@ -168,7 +169,7 @@ def tiny_rows() -> np.ndarray:
     """Three fills on a spot book with tick 0.5 and lot 0.1; the last mid is 105.
 
     buy 1.0 at 100 (mid 100.5, 10 s later 101.5); sell 1.0 at 103 (mid 102.5, later 101);
-    buy 2.0 at 102 as a taker (mid 101.5, later 102.5). PnL = -100 + 103 - 204 + 2 x 105 - 0.14 = 8.86.
+    buy 2.0 at 102 as a taker (mid 101.5, later 102.5). PnL = -100 + 103 - 204 + 210 - 0.14 = 8.86.
     """
     rows = Rows()
     fills = [
@@ -307,6 +308,14 @@ def merged(*parts: np.ndarray) -> np.ndarray:
     """Return several sleeves as the rows of one run."""
     rows = np.concatenate(parts)
     return _numbered(rows[np.argsort(rows["ts_ns"], kind="stable")])
+
+
+@pytest.fixture(scope="session")
+def kit() -> SimpleNamespace:
+    """What tests build runs from."""
+    names = ("SPOT", "COIN", "START", "Rows", "tiny_rows", "coin_rows", "market_rows", "merged")
+    names += ("manifest", "write_run")
+    return SimpleNamespace(**{name: globals()[name] for name in names})
 
 
 @pytest.fixture
