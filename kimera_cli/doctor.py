@@ -27,6 +27,7 @@ Status = Literal["ok", "warning", "failed"]
 GIB = 1 << 30
 LEAST_DISK = GIB // 4
 GOOD_DISK = 5 * GIB
+PLUGS = ("kimera.strategies", "kimera.importers")
 LEAST_LOCKED = 64 << 20
 """Rings and state blocks of one engine that should never be paged out."""
 
@@ -73,6 +74,23 @@ def check_installation(world: Context) -> Doctor:
         advice = "reinstall: pip install -e ."
         return _item("installation", "failed", f"no module for {', '.join(missing)}", advice)
     return _item("installation", "ok", f"{own}, {len(COMMANDS)} commands")
+
+
+def check_plugs(world: Context) -> Doctor:
+    """Strategies and importers that other packages bring can be loaded."""
+    broken, names = [], []
+    for group in PLUGS:
+        for entry in metadata.entry_points(group=group):
+            names.append(entry.name)
+            try:
+                entry.load()
+            except Exception as error:  # a plug is foreign code: it may fail in any way
+                broken.append(f"{entry.name} ({entry.value}): {type(error).__name__}: {error}")
+    if broken:
+        return _item(
+            "plugs", "failed", "; ".join(broken), "upgrade or uninstall the package that brings it"
+        )
+    return _item("plugs", "ok", ", ".join(names) if names else "none installed")
 
 
 def check_profile(world: Context) -> Doctor:
@@ -161,6 +179,7 @@ CHECKS: tuple[Callable[[Context], Doctor], ...] = (
     check_python,
     check_packages,
     check_installation,
+    check_plugs,
     check_profile,
     check_data_folder,
     check_numba_cache,

@@ -227,3 +227,28 @@ def test_the_version_is_one() -> None:
     import kimera_cli
 
     assert version("kimera") == kimera_cli.__version__
+
+
+@pytest.mark.parametrize(("test_code", "check_code", "expected"), [(0, 0, 0), (2, 0, 2), (0, 2, 2)])
+def test_ci_fails_when_tests_or_checks_fail(
+    repository: Path, tmp_path: Path, test_code: int, check_code: int, expected: int
+) -> None:
+    """Run with a make that only says how pytest closed, and fails as told."""
+    make = tmp_path / "make"
+    make.write_text(
+        "#!/bin/sh\n"
+        f'[ "$1" = test ] && echo "7 passed, 1 skipped in 2.00s" && exit {test_code}\n'
+        f"exit {check_code}\n",
+        encoding="utf-8",
+    )
+    make.chmod(0o755)
+    done = subprocess.run(
+        [repository / ".ci/run"],
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        check=False,
+    )
+    assert done.returncode == expected
+    if not expected:
+        assert done.stdout.splitlines()[-1] == "7 passed, 1 skipped in 2.00s"

@@ -37,6 +37,7 @@ def test_every_item_of_the_contract_is_there(kimera: Kimera) -> None:
         "python",
         "packages",
         "installation",
+        "plugs",
         "profile",
         "data folder",
         "numba cache",
@@ -94,6 +95,22 @@ def test_a_leftover_folder_that_hides_the_package(tmp_path: Path, monkeypatch: A
     found = doctor.check_installation(world(tmp_path))
     assert found.status == "failed"
     assert found.advice.endswith(str(tmp_path / "kimera_cli"))
+
+
+def test_plugs_are_named_and_a_broken_one_is_told(tmp_path: Path, monkeypatch: Any) -> None:
+    info = tmp_path / "plug-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: plug\nVersion: 1.0\n", encoding="utf-8")
+    points = info / "entry_points.txt"
+    points.write_text("[kimera.strategies]\nmine = json:loads\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = doctor.check_plugs(world(tmp_path))
+    assert found.status == "ok"
+    assert "mine" in found.found
+    points.write_text("[kimera.strategies]\nmine = no_such_module:x\n", encoding="utf-8")
+    found = doctor.check_plugs(world(tmp_path))
+    assert found.status == "failed"
+    assert "mine (no_such_module:x)" in found.found
 
 
 @pytest.mark.parametrize(
