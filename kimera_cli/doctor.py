@@ -1,7 +1,7 @@
 """Checks of installation and host: what is fine, what is risky, what stops kimera, and the mend.
 
-Each check returns one record. Nothing is changed on the host; where a check writes, it writes a file
-of its own and takes it away again.
+Each check returns one record. Nothing is changed on the host; where a check writes, it writes a
+file of its own and takes it away again.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Money rules (known answers in tests/unit/test_instrument.py):
 spot and linear perpetual settle in the quote currency: pnl = size * contract_size * (exit - entry);
-inverse perpetual settles in the base currency: pnl = contracts * contract_size * (1/entry - 1/exit).
+inverse perpetual settles in the base currency:
+pnl = contracts * contract_size * (1/entry - 1/exit).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from kimera_cli.errors import DataError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from kimera_cli.layouts import Events
 
 Kind = Literal["spot", "linear", "inverse"]
 KINDS: tuple[Kind, ...] = ("spot", "linear", "inverse")
@@ -43,7 +44,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         if self.tick <= 0 or self.lot <= 0 or self.contract_size <= 0:
             raise DataError(
                 "data.instrument",
-                f"expected tick, lot and contract size above zero for {self.name}, was {self.tick}, {self.lot}, {self.contract_size}",
+                f"expected tick, lot and contract size above zero for {self.name}, "
+                f"was {self.tick}, {self.lot}, {self.contract_size}",
             )
 
     @property
@@ -56,8 +58,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         """Currency in which PnL, fees and funding come out."""
         return self.settle or (self.base if self.kind == "inverse" else self.quote)
 
-    def row(self, settle_rate: float = 1.0) -> np.ndarray:
-        """Return the hot row, shape (1,) of dtype INSTRUMENT. `settle_rate`: portfolio currency per settlement unit."""
+    def row(self, settle_rate: float = 1.0) -> Events:
+        """Return the hot row, shape (1,) of dtype INSTRUMENT.
+
+        `settle_rate` is the portfolio currency per unit of settlement currency.
+        """
         import numpy as np
 
         from kimera_cli.layouts import INSTRUMENT

@@ -28,13 +28,13 @@ _DURATIONS = {
 
 
 def to_steps(value: str | Decimal, step: Decimal, what: str = "price") -> int:
-    """Return how many steps (ticks, lots) `value` is; DataError `data.step` when it is no whole number of them."""
+    """Return how many steps (ticks, lots) `value` is; DataError `data.step` when not a whole number."""
     steps, rest = divmod(Decimal(value), step)
     if rest:
         raise DataError(
             "data.step",
             f"expected {what} as a multiple of {step}, was {value}",
-            f"give the instrument's real step with --tick or --lot",
+            "give the instrument's real step with --tick or --lot",
         )
     return int(steps)
 
