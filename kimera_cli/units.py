@@ -28,7 +28,7 @@ _DURATIONS = {
 
 
 def to_steps(value: str | Decimal, step: Decimal, what: str = "price") -> int:
-    """Return how many steps (ticks, lots) `value` is; DataError `data.step` when not a whole number."""
+    """Return how many steps (ticks, lots) `value` is; DataError `data.step` if not whole."""
     steps, rest = divmod(Decimal(value), step)
     if rest:
         raise DataError(
