@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 from kimera_cli.data.checks.checker import Checker
 from kimera_cli.data.checks.subject import Subject
 from kimera_cli.data.checks.tally import Tally
-from kimera_cli.layouts import I64
+from kimera_cli.layouts import F64, I64
 from kimera_cli.records import Check
 from kimera_cli.units import parse_duration_ns
 
 Mask = NDArray[np.bool_]
 
 PRICES = ("open", "high", "low", "close")
+JUMP = 3.0
+"""Open and close of a bar, and its open and the close before, differ by less than this factor."""
 
 
 class BarChecks(Checker):
-    """`ohlc`, `prices`, `volume`, `bar_order`, `bar_grid`, `bar_duplicates`, `missing_bars`,
-    `future` of one series.
-    """
+    """`ohlc`, `prices`, `volume`, `jumps`, `bar_order`, `bar_grid`, `bar_duplicates`,
+    `missing_bars`, `future` of one series."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
@@ -33,7 +34,7 @@ class BarChecks(Checker):
         self._interval_ns = parse_duration_ns(interval)
         self._rates = content == "funding"
         names = ("bar_order", "bar_grid", "bar_duplicates", "missing_bars", "future")
-        values = () if self._rates else ("ohlc", "prices", "volume")
+        values = () if self._rates else ("ohlc", "prices", "volume", "jumps")
         self._tallies = {name: Tally(subject) for name in (*values, *names)}
         self._gaps = 0
         self.start()
@@ -41,6 +42,7 @@ class BarChecks(Checker):
     def start(self) -> None:
         """Begin a series: nothing is missing before its first bar."""
         self._last_ns: int | None = None
+        self._last_close = np.nan
 
     def see(self, rows: NDArray[np.void]) -> None:
         """Take the next bars."""
@@ -56,6 +58,7 @@ class BarChecks(Checker):
         self._judge("bar_duplicates", rows, steps != 0, "a new bar")
         self._missing(rows, steps)
 
+    @np.errstate(divide="ignore", invalid="ignore")
     def _values(self, rows: NDArray[np.void]) -> None:
         prices = np.stack([rows[name] for name in PRICES])
         finite = np.isfinite(np.sum(prices, axis=0))
@@ -65,6 +68,11 @@ class BarChecks(Checker):
         self._judge("ohlc", rows, sane, "low <= open, close <= high")
         above = np.min(prices, axis=0) > 0
         self._judge("prices", rows, np.asarray(above), "prices above zero")
+        before = np.concatenate(([self._last_close], rows["close"][:-1]))
+        self._last_close = float(rows["close"][-1])
+        inside, between = rows["open"] / rows["close"], rows["open"] / before
+        calm = _within(inside) & (_within(between) | np.isnan(before))
+        self._judge("jumps", rows, calm, f"open and close within a factor of {JUMP:g}")
         volume = rows["volume"]
         self._judge("volume", rows, np.isnan(volume) | (volume >= 0), "no volume below zero")
 
@@ -108,6 +116,11 @@ class BarChecks(Checker):
                 value=float(self._gaps),
                 unit="gaps",
             )
+
+
+def _within(ratio: F64) -> Mask:
+    """Tell where a ratio is between 1/JUMP and JUMP; NaN is not."""
+    return (ratio < JUMP) & (ratio > 1 / JUMP)
 
 
 def _moment(ts_ns: int) -> str:

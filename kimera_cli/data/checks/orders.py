@@ -103,7 +103,8 @@ class OrderChecks(Checker):
         return self._take(kind, ref, before, said.qty_lots, line)
 
     def _unknown(self, ref: int, line: int) -> None:
-        """Count an order that does not rest; one from before a recording without snapshot is told.
+        """Count an order that does not rest; one from before a recording without snapshot is
+        told.
 
         Ids grow with time, so an id below the first new order's was there before.
         """

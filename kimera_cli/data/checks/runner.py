@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kimera_cli.data.catalog import Catalog
+from kimera_cli.data.checks.bar_table import BarTableChecks
 from kimera_cli.data.checks.bars import BarChecks
 from kimera_cli.data.checks.book import BookChecks
 from kimera_cli.data.checks.checker import Checker
@@ -40,7 +41,7 @@ class Suite:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.rows = 0
-        kinds = FAMILIES.get(subject.family, (BarChecks,))
+        kinds = FAMILIES.get(subject.family, (BarChecks, BarTableChecks))
         self.checkers = [kind(subject) for kind in kinds]
 
     def start(self, sources: tuple[Path, ...]) -> None:
