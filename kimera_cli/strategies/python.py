@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from kimera_cli.kernels import strategy as actions
 from kimera_cli.layouts import (
     ASK,
@@ -78,19 +80,19 @@ class Market:
     @property
     def best_bid(self) -> float | None:
         """Best bid in quote currency; None when the side is empty."""
-        ticks = int(self.view.best_bid_ticks)
-        return ticks * float(self.view.tick) if ticks > 0 else None
+        ticks = int(self.view["best_bid_ticks"])
+        return ticks * float(self.view["tick"]) if ticks > 0 else None
 
     @property
     def best_ask(self) -> float | None:
         """Best ask in quote currency; None when the side is empty."""
-        ticks = int(self.view.best_ask_ticks)
-        return ticks * float(self.view.tick) if 0 < ticks < actions.WHOLE_LIMIT else None
+        ticks = int(self.view["best_ask_ticks"])
+        return ticks * float(self.view["tick"]) if 0 < ticks < actions.WHOLE_LIMIT else None
 
     @property
     def mid(self) -> float:
         """Mid in quote currency; NaN when one side is empty."""
-        return float(self.view.mid_ticks) * float(self.view.tick)
+        return float(self.view["mid_ticks"]) * float(self.view["tick"])
 
     @property
     def has_market(self) -> bool:
@@ -100,50 +102,52 @@ class Market:
     @property
     def position(self) -> float:
         """Position in units of size; negative is short."""
-        return int(self.view.position_lots) * float(self.view.lot)
+        return int(self.view["position_lots"]) * float(self.view["lot"])
 
     @property
     def wake(self) -> str:
         """Why this call: event, timer or fill."""
-        return WAKES[int(self.view.reason)]
+        return WAKES[int(self.view["reason"])]
 
     @property
     def orders(self) -> list[Order]:
         """Own orders in this instrument, in table order."""
-        rows = enumerate(self.view.orders)
-        return [self._order(i, row) for i, row in rows if row["state"] != ORDER_NONE]
+        rows = self.view["orders"]
+        slots = np.flatnonzero(rows["state"] != ORDER_NONE).tolist()
+        return [self._order(slot, rows[slot].tolist()) for slot in slots]
 
-    def _order(self, slot: int, row: Any) -> Order:
+    def _order(self, slot: int, row: tuple[int, ...]) -> Order:
+        state, order_id, side, px_ticks, left_lots, tag, sent_ns, _ = row  # layouts.OPEN_ORDER
         return Order(
             slot=slot,
-            id=int(row["id"]),
-            side="buy" if row["side"] == BID else "sell",
-            px=int(row["px_ticks"]) * float(self.view.tick),
-            qty=int(row["left_lots"]) * float(self.view.lot),
-            state=STATES[int(row["state"])],
-            tag=int(row["tag"]),
-            sent_ns=int(row["ts_sent_ns"]),
-            px_ticks=int(row["px_ticks"]),
-            left_lots=int(row["left_lots"]),
+            id=order_id,
+            side="buy" if side == BID else "sell",
+            px=px_ticks * float(self.view["tick"]),
+            qty=left_lots * float(self.view["lot"]),
+            state=STATES[state],
+            tag=tag,
+            sent_ns=sent_ns,
+            px_ticks=px_ticks,
+            left_lots=left_lots,
         )
 
     def ticks(self, px: float) -> int:
         """Return a price in ticks; ValueError when it is no whole number of them."""
-        return _steps(px, float(self.view.tick), "price", "tick")
+        return _steps(px, float(self.view["tick"]), "price", "tick")
 
     def lots(self, qty: float) -> int:
         """Return a size in lots; ValueError when it is no whole number of them."""
-        return _steps(qty, float(self.view.lot), "size", "lot")
+        return _steps(qty, float(self.view["lot"]), "size", "lot")
 
     def size_for(self, notional: float) -> float:
         """Return the size that `notional` (portfolio currency) buys, in whole lots; 0 when none."""
         lots = actions.lots_for_notional(self.view, float(notional))
-        return int(lots) * float(self.view.lot)
+        return int(lots) * float(self.view["lot"])
 
     def sellable(self, qty: float) -> float:
         """Return how much of `qty` may be sold: on spot what is held; 0 below the minimum."""
         lots = actions.sellable_lots(self.view, self.lots(qty))
-        return int(lots) * float(self.view.lot)
+        return int(lots) * float(self.view["lot"])
 
     def buy(self, px: float | None, qty: float, tif: Tif = "gtc", tag: int = 0) -> None:
         """Ask for a buy order; px None is a market order."""
