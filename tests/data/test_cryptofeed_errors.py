@@ -81,3 +81,16 @@ def test_batches_stay_small_and_files_of_other_venues_are_refused(tmp_path: Path
     assert [choose(record(tmp_path, venue), None).name for venue in HOSTS] == [
         f"cryptofeed-{venue.lower()}" for venue in HOSTS
     ]
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_what_comes_before_a_broken_line_is_handed_out(tmp_path: Path, described: bool) -> None:
+    item = {"id": "A-B", "base_currency": "A", "quote_currency": "B"}
+    item |= {"quote_increment": "0.1", "base_increment": "1"}
+    rest = {"COINBASE.0": [f"https://api.pro.coinbase.com/products -> 1.0: {json.dumps([item])}"]}
+    snapshot = {"type": "snapshot", "product_id": "A-B", "asks": [["2.5", "1"]], "bids": []}
+    path = record(tmp_path, "COINBASE", snapshot, "{", rest=rest if described else {})
+    batches = choose(path, None).read(path, ImportOptions())
+    assert next(batches).events["px_ticks"].tolist() == [0, 25]
+    with pytest.raises(DataError, match="line 3"):
+        next(batches)

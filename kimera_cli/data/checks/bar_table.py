@@ -20,8 +20,8 @@ from kimera_cli.data.importers.ohlcv_table import header_of
 from kimera_cli.data.streams import open_lines, read_head
 from kimera_cli.records import Check
 
-_UNITS = ((11, "seconds"), (14, "milliseconds"), (17, "microseconds"), (20, "nanoseconds"))
-"""Digits up to which an epoch time counts as one of the unit."""
+_UNITS = ((1e11, "seconds"), (1e14, "milliseconds"), (1e17, "microseconds"))
+"""Below the limit an epoch time is one in this unit, as the importer reads it (ohlcv_time)."""
 
 
 class BarTableChecks(Checker):
@@ -95,7 +95,8 @@ def _units(path: Path) -> tuple[Counter[str], dict[str, int]] | None:
 
 
 def _unit(text: bytes) -> str:
-    whole = text.partition(b".")[0]
-    if not whole.isdigit():
+    try:
+        value = float(text)
+    except ValueError:
         return "dates"
-    return next((unit for digits, unit in _UNITS if len(whole) <= digits), "nanoseconds")
+    return next((unit for limit, unit in _UNITS if value < limit), "nanoseconds")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from kimera_cli.data.importers.cryptofeed import FORMAT, Message, companions, re
 from kimera_cli.data.importers.cryptofeed_rows import InstrumentRows, Update
 from kimera_cli.data.importers.grid import decimals
 from kimera_cli.data.streams import Progress
+from kimera_cli.errors import DataError
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import EVENT, VENUES
 
@@ -83,10 +85,24 @@ class CaptureImporter(Importer):
         return (path, *companions(path, "meta"), *companions(path, "http"))
 
     def read(self, path: Path, options: ImportOptions) -> Iterator[Batch]:
-        """Yield the capture's events; reads it twice when an instrument is not described beside
-        it."""
-        listed = self._listed(path)
+        """Yield the capture's events; reads it twice when an instrument is not described beside it.
+
+        What comes before a line that cannot be read is handed out before the DataError.
+        """
         writers: dict[str, InstrumentRows] = {}
+        try:
+            for _ in self._gather(path, options, writers):
+                yield from _flushed(writers.values())
+        except DataError:
+            yield from _flushed(writers.values())
+            raise
+        yield from _flushed(writers.values())
+
+    def _gather(
+        self, path: Path, options: ImportOptions, writers: dict[str, InstrumentRows]
+    ) -> Iterator[None]:
+        """Fill the writers, one per instrument; yield whenever their rows should be taken."""
+        listed = self._listed(path)
         pending = 0
         for message, update in self._updates(path, options.progress):
             writer = writers.get(update.symbol)
@@ -103,9 +119,8 @@ class CaptureImporter(Importer):
             writer.add(message, update)
             pending += len(writer.rows) - before
             if len(writer.rows) >= MAX_ROWS or pending >= PENDING:
-                yield from _flushed(writers.values())
+                yield
                 pending = 0
-        yield from _flushed(writers.values())
 
     def _listed(self, path: Path) -> dict[str, Instrument]:
         found: dict[str, Instrument] = {}
@@ -138,17 +153,9 @@ class CaptureImporter(Importer):
         return bad_line(message.path, message.line, expected, message.body, FORMAT)
 
     def _inferred(self, path: Path, listed: Mapping[str, Instrument]) -> dict[str, Instrument]:
-        """Read the whole file for the decimals of each instrument whose grid is not described."""
-        most: dict[str, tuple[int, int]] = {}
-        for _, update in self._updates(path, None):
-            if update.symbol not in listed or self.finer_grid:
-                px, qty = most.get(update.symbol, (0, 0))
-                for row in update.rows:
-                    px = max(px, decimals(row.px) if isinstance(row.px, str) else 0)
-                    qty = max(qty, decimals(row.qty) if isinstance(row.qty, str) else 0)
-                most[update.symbol] = px, qty
+        """Return the instruments whose grid is not described, by the decimals in the whole file."""
         found = {}
-        for symbol, (px, qty) in most.items():
+        for symbol, (px, qty) in self._decimals(path, listed).items():
             tick, lot = Decimal(1).scaleb(-px), Decimal(1).scaleb(-qty)
             known = listed.get(symbol)
             found[symbol] = (
@@ -157,6 +164,18 @@ class CaptureImporter(Importer):
                 else self.unlisted(symbol, tick, lot)
             )
         return found
+
+    def _decimals(self, path: Path, listed: Mapping[str, Instrument]) -> dict[str, tuple[int, int]]:
+        most: dict[str, tuple[int, int]] = {}
+        with suppress(DataError):  # the reading proper comes to the same line, and reports it
+            for _, update in self._updates(path, None):
+                if update.symbol not in listed or self.finer_grid:
+                    px, qty = most.get(update.symbol, (0, 0))
+                    for row in update.rows:
+                        px = max(px, decimals(row.px) if isinstance(row.px, str) else 0)
+                        qty = max(qty, decimals(row.qty) if isinstance(row.qty, str) else 0)
+                    most[update.symbol] = px, qty
+        return most
 
 
 def _decoded(message: Message) -> Any:
