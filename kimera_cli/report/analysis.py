@@ -20,7 +20,7 @@ from kimera_cli.report import markout as mo
 from kimera_cli.report import split as sp
 from kimera_cli.report.equity import Equity, Returns
 from kimera_cli.report.figures import plural
-from kimera_cli.report.run import Run
+from kimera_cli.report.run import Rows, Run
 from kimera_cli.report.sleeve import Sleeve, sleeves
 from kimera_cli.risk import drawdown as dd
 from kimera_cli.risk import ratios, significance
@@ -136,6 +136,19 @@ def analyse(run: Run, horizon_s: int = HORIZON_S) -> Analysis:
     return Analysis(
         run, horizon_s, parts, split, flow, markouts, joined, returns, _sorted(measures), notes
     )
+
+
+def by_leg(a: Analysis) -> dict[str, list[Part]]:
+    """Return the parts of each instrument by its name."""
+    found: dict[str, list[Part]] = {}
+    for part in a.parts:
+        found.setdefault(part.sleeve.leg.name, []).append(part)
+    return found
+
+
+def longest_samples(parts: list[Part]) -> Rows:
+    """Return the samples of the part that has most of them."""
+    return max((p.sleeve.samples for p in parts), key=len)
 
 
 def _part(sleeve: Sleeve, joined: Equity, i: int, horizon_s: int) -> Part:

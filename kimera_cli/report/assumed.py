@@ -6,6 +6,7 @@ without words of their own are shown as they are: nothing stated is left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,23 +19,21 @@ QUEUE_WORDS = {
     "log": "cancellations at our price move us forward with a logarithmic probability",
     "l3": "the exact place in the queue, from the recording's own orders",
 }
-LATENCY_WORDS = {
-    "recorded": "as recorded",
-    "constant": "constant",
-    "lognormal": "lognormal around",
-}
-IMPACT = "Our orders do not move the market: its flow goes on as if they were not there."
-_FIRST = ("source", "queue_model", "latency", "fees", "seed", "data_hash")
+_FIRST = ("source", "queue_model", "latency", "fees", "fills", "market_impact", "seed", "data_hash")
 _LABELS = {
     "source": "Market",
     "queue_model": "Queue position",
-    "latency": "Latency",
-    "fees": "Fees",
-    "seed": "Seed",
     "data_hash": "Data",
     "feed_shift_ns": "Clock shift",
-    "partial_fills": "Partial fills",
+    "market_impact": "Market impact",
+    "rates": "Currency rates",
 }
+_WORDS = {
+    "seed": "everything random follows from it",
+    "data_hash": "hash of the events that were replayed",
+    "feed_shift_ns": "added so that no message arrives before it left",
+}
+_NANOSECONDS = re.compile(r"\b(\d+) ns\b")
 
 
 class Assumption(NamedTuple):
@@ -53,41 +52,36 @@ def assumptions(run: Run) -> list[Assumption]:
 
 
 def _line(key: str, value: Any) -> Assumption:
-    label = _LABELS.get(key, key.removesuffix("_ns").replace("_", " ").capitalize())
-    if key == "queue_model":
-        name, _, rest = str(value).partition(" ")
-        return Assumption(
-            label, name.replace("_", " ") + (f" {rest}" if rest else ""), QUEUE_WORDS.get(name, "")
-        )
+    label = _LABELS.get(key, _name(key).capitalize())
+    if key == "fees" and isinstance(value, Mapping):
+        return Assumption(label, "; ".join(f"{k} {_fee(v)}" for k, v in value.items()), "")
     if key == "data_hash":
-        return Assumption(label, _hashes(value), "hash of the events that were replayed")
-    if key == "seed":
-        return Assumption(label, str(value), "everything random follows from it")
-    if key == "feed_shift_ns":
-        return Assumption(
-            label, _plain(key, value), "added so that no message arrives before it left"
-        )
-    return Assumption(label, _plain(key, value), "")
+        return Assumption(label, str(value)[:16], _WORDS[key])
+    text, words = _parts(key, value)
+    return Assumption(label, text, words or _WORDS.get(key, QUEUE_WORDS.get(str(value), "")))
 
 
-def _plain(key: str, value: Any) -> str:
-    """Return a value as text; nested values as `name value` pairs, times in ns as durations."""
+def _parts(key: str, value: Any) -> tuple[str, str]:
+    """Return a value as text and what it explains of itself (`name: explanation`)."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{_name(k)} {_plain(k, v)}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(key, v) for v in value)
+        inner = {k: _parts(str(k), v) for k, v in value.items()}
+        text = ", ".join(f"{_name(str(k))} {t}" for k, (t, _) in inner.items())
+        return text, "; ".join(f"{_name(str(k))}: {w}" for k, (_, w) in inner.items() if w)
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return ("yes" if value else "no"), ""
     if key.endswith("_ns") and isinstance(value, int | float):
-        return duration(value / 1e9)
-    return LATENCY_WORDS.get(str(value), str(value))
+        return duration(value / 1e9), ""
+    text, _, words = str(value).partition(": ")
+    return _NANOSECONDS.sub(lambda m: duration(int(m[1]) / 1e9), text).replace("_", " "), words
+
+
+def _fee(value: Any) -> str:
+    """Return fee rates in basis points; what is no fee table is shown as it is."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    rates = [f"{k} {v * 1e4:g} bps" for k, v in value.items() if isinstance(v, int | float)]
+    return ", ".join(rates)
 
 
 def _name(key: str) -> str:
     return key.removesuffix("_ns").replace("_", " ")
-
-
-def _hashes(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k} {str(v)[:12]}" for k, v in value.items())
-    return str(value)[:16]

@@ -89,7 +89,7 @@ def beside(blocks: Sequence[list[str]], gap: int = 2) -> list[str]:
 def _x_axis(lines: Sequence[Line], width: int) -> Axis:
     first = min(int(series.ts_ns[0]) for series in lines)
     last = max(int(series.ts_ns[-1]) for series in lines)
-    return time_axis(first, last, max(2, width // 16))
+    return time_axis(first, last, max(2, width // 13))
 
 
 def _draw(series: Line, x: Axis, y: Axis, cells: I64, styles: np.ndarray) -> None:  # type: ignore[type-arg]

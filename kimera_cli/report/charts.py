@@ -8,7 +8,7 @@ import numpy as np
 
 from kimera_cli.layouts import BID, F64
 from kimera_cli.report import figures
-from kimera_cli.report.analysis import Analysis, Part
+from kimera_cli.report.analysis import Analysis, Part, by_leg, longest_samples
 from kimera_cli.report.inventory import filled_forward
 from kimera_cli.report.markout import HORIZONS_S, mean_markout
 from kimera_cli.report.scale import Axis, number_axis, time_axis
@@ -97,16 +97,13 @@ def position(a: Analysis) -> str:
 
 def prices(a: Analysis) -> list[str]:
     """Return a card per instrument: its mid, with the fills of all strategies."""
-    by_leg: dict[str, list[Part]] = {}
-    for part in a.parts:
-        by_leg.setdefault(part.sleeve.leg.name, []).append(part)
-    return [_price(a, name, parts) for name, parts in by_leg.items()]
+    return [_price(name, parts) for name, parts in by_leg(a).items()]
 
 
-def _price(a: Analysis, name: str, parts: list[Part]) -> str:
+def _price(name: str, parts: list[Part]) -> str:
     leg = parts[0].sleeve.leg
     title = f"{name}: price and fills, {leg.quote}"
-    samples = max((p.sleeve.samples for p in parts), key=len)
+    samples = longest_samples(parts)
     mid = leg.price(filled_forward(samples["mid_ticks"]))
     if len(samples) < 2 or not np.isfinite(mid).all():
         return card(title, words("No mid price was sampled: the book never had both sides."))

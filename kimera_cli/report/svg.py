@@ -65,7 +65,7 @@ class Frame:
 
     def triangles(self, ts: I64, values: F64, css: str, *, up: bool) -> None:
         """Draw one triangle per point, tip at the value."""
-        tip = "l-4 7h8z" if up else "l-4-7h8z"
+        tip = "l-4.5 8h9z" if up else "l-4.5-8h9z"
         across, down = self.px(ts.astype(np.float64)), self.py(values)
         marks = "".join(f"M{x:.1f} {y:.1f}{tip}" for x, y in zip(across, down, strict=True))
         self.body.append(f'<path class="mark {css}" d="{marks}"/>')

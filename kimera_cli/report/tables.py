@@ -8,7 +8,7 @@ from typing import Any
 
 from kimera_cli.report import figures
 from kimera_cli.report.analysis import GROUPS, Analysis
-from kimera_cli.report.assumed import IMPACT, assumptions
+from kimera_cli.report.assumed import assumptions
 from kimera_cli.report.charts import card, sleeve_name, words
 from kimera_cli.risk.metrics import CURRENCY, REGISTRY, Estimate
 
@@ -77,8 +77,7 @@ def fidelity(a: Analysis) -> str:
         f"{f'<small>{escape(line.words)}</small>' if line.words else ''}</dd></div>"
         for line in found
     )
-    body = f'<dl class="facts">{rows}</dl><p class="words">{escape(IMPACT)}</p>'
-    return card("What this result assumes", body, css="assumed")
+    return card("What this result assumes", f'<dl class="facts">{rows}</dl>', css="assumed")
 
 
 def split(a: Analysis) -> str:
@@ -182,28 +181,31 @@ def by_sleeve(a: Analysis) -> str:
     if len(a.parts) < 2:
         return ""
     heads = "".join(f'<th scope="col" class="num">{term(n)}</th>' for n in SLEEVE_COLUMNS)
+    columns = [_column([p.measures[n] for p in a.parts], n, a.run.currency) for n in SLEEVE_COLUMNS]
     rows = []
-    for part in a.parts:
-        cells = "".join(
-            f'<td class="num">{_cell(part.measures[n], n, a.run.currency)}</td>'
-            for n in SLEEVE_COLUMNS
-        )
+    for part, cells in zip(a.parts, zip(*columns, strict=True), strict=True):
         name, fills = escape(sleeve_name(part)), figures.plural(part.flow.fills, "fill")
-        rows.append(f'<tr><th scope="row">{name}<small>{fills}</small></th>{cells}</tr>')
+        tail = "".join(f'<td class="num">{cell}</td>' for cell in cells)
+        rows.append(f'<tr><th scope="row">{name}<small>{fills}</small></th>{tail}</tr>')
     table = f"<thead><tr><th></th>{heads}</tr></thead><tbody>{''.join(rows)}</tbody>"
     note = f"amounts in {a.run.currency}"
     body = f'<div class="scroll"><table class="grid">{table}</table></div>'
     return card("By strategy and instrument", body, note=note)
 
 
-def _cell(found: Estimate, name: str, currency: str) -> str:
+def _column(found: Sequence[Estimate], name: str, currency: str) -> list[str]:
+    """Return the cells of one metric; amounts share their decimals."""
+    greatest = max((abs(e.value) for e in found if e.value is not None), default=0.0)
+    decimals = 0 if greatest >= 100_000.0 else 4 if 0.0 < greatest < 1.0 else 2
+    return [_cell(e, name, currency, decimals) for e in found]
+
+
+def _cell(found: Estimate, name: str, currency: str, decimals: int) -> str:
     text, error, unit = figures.estimate_text(found, REGISTRY[name], currency)
     if found.value is None:
         return f'<span class="none" title="{escape(found.reason)}">{figures.NONE}</span>'
-    if name == "turnover":
-        return f"<b>{figures.compact(found.value)}</b>"
     if REGISTRY[name].unit == CURRENCY:
-        unit = ""
+        text, unit = figures.number(found.value, decimals), ""
     return f'<b title="{escape(error)}">{escape(text)}</b> <span class="unit">{escape(unit)}</span>'
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from kimera_cli.layouts import BID
+from kimera_cli.layouts import BID, F64
 from kimera_cli.report import figures
-from kimera_cli.report.analysis import Analysis, Part
+from kimera_cli.report.analysis import Analysis, Part, by_leg, longest_samples
 from kimera_cli.report.assumed import assumptions
 from kimera_cli.report.braille import Line, Marks, beside, paint, plot, visible
 from kimera_cli.report.inventory import filled_forward
 from kimera_cli.report.markout import GROUPS, HORIZONS_S, mean_markout
+from kimera_cli.report.run import Rows
 from kimera_cli.risk.drawdown import drawdown_money
 from kimera_cli.risk.metrics import CURRENCY, REGISTRY, Estimate
 
@@ -119,7 +121,7 @@ def _plots(a: Analysis, to: Page) -> list[str]:
         return ["No plots: the run has fewer than two samples of equity."]
     across = 2 if to.width >= WIDE else 1
     each = (to.width - 2 * (across - 1)) // across
-    plots = [_equity(a, to, each), _drawdown(a, to, each), *_by_sleeve(a, to, each)]
+    plots = [_equity(a, to, each), _drawdown(a, to, each), *_by_instrument(a, to, each)]
     lines: list[str] = []
     for start in range(0, len(plots), across):
         lines += [*beside(plots[start : start + across]), ""]
@@ -138,42 +140,40 @@ def _drawdown(a: Analysis, to: Page, width: int) -> list[str]:
     return plot(title, [line], width=width, height=PLOT_ROWS, colour=to.colour, zero=True)
 
 
-def _by_sleeve(a: Analysis, to: Page, width: int) -> Iterable[list[str]]:
-    """Yield position and price with fills of each sleeve that was sampled."""
-    for part in a.parts:
-        samples, leg = part.sleeve.samples, part.sleeve.leg
+def _by_instrument(a: Analysis, to: Page, width: int) -> Iterable[list[str]]:
+    """Yield position and price with fills of each instrument that was sampled, all strategies."""
+    for parts in by_leg(a).values():
+        leg, samples = parts[0].sleeve.leg, longest_samples(parts)
         mid = filled_forward(samples["mid_ticks"])
         if samples.size < 2 or not np.isfinite(mid).all():
             continue
-        name = f"{part.sleeve.strategy} in {leg.name}"
-        held = Line(samples["ts_ns"], leg.shown_size(samples["position_lots"]), "magenta", True)
-        yield plot(
-            f"Position, {leg.size_unit}: {name}",
-            [held],
-            width=width,
-            height=PLOT_ROWS,
-            colour=to.colour,
-            zero=True,
-        )
+        held = Line(samples["ts_ns"], leg.shown_size(_held(parts, samples)), "magenta", True)
+        box = partial(plot, width=width, height=PLOT_ROWS, colour=to.colour)
+        title = f"Position in {leg.name}, {leg.size_unit}"
+        yield box(title, [held], zero=True)
         price = Line(samples["ts_ns"], leg.price(mid), "blue")
-        marks, shown = _fill_marks(part, width)
-        yield plot(
-            f"Price, {leg.quote}: {shown}",
-            [price],
-            width=width,
-            height=PLOT_ROWS,
-            colour=to.colour,
-            marks=marks,
-        )
+        marks, shown = _fill_marks(parts, width)
+        title = f"{leg.symbol}, {leg.quote}: {shown}"
+        yield box(title, [price], marks=marks)
 
 
-def _fill_marks(part: Part, width: int) -> tuple[list[Marks], str]:
-    """Return marks for at most one fill per two columns, and words for how many there are."""
-    fills = part.sleeve.fills
+def _held(parts: Sequence[Part], samples: Rows) -> F64:
+    """Return the position of all strategies together at the times of `samples`, in lots."""
+    total = np.zeros(samples.size)
+    for part in parts:
+        own = part.sleeve.samples
+        at = np.searchsorted(own["ts_ns"], samples["ts_ns"], side="right") - 1
+        total += np.where(at >= 0, own["position_lots"][np.maximum(at, 0)], 0) if own.size else 0
+    return total
+
+
+def _fill_marks(parts: Sequence[Part], width: int) -> tuple[list[Marks], str]:
+    """Return marks for at most one fill per three columns, and words for how many there are."""
+    fills = np.concatenate([p.sleeve.fills for p in parts])
     most = max(1, width // 3)
     step = -(-len(fills) // most) if len(fills) else 1
     chosen, buys = fills[::step], fills["side"][::step] == BID
-    price = part.sleeve.leg.price(chosen["px_ticks"])
+    price = parts[0].sleeve.leg.price(chosen["px_ticks"])
     marks = [
         Marks(chosen["ts_ns"][buys], price[buys], "▲", "green"),
         Marks(chosen["ts_ns"][~buys], price[~buys], "▼", "red"),

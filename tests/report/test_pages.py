@@ -66,7 +66,7 @@ def test_no_line_is_wider_than_the_terminal(make: Any, kit: Any, width: int, col
 def test_the_terminal_page_says_what_matters(tiny: Run) -> None:
     text = terminal.page(analyse(tiny), 80, colour=False)
     for words in ("● complete", "What this assumes", "risk averse", "8.86 USD", "4.50 USD",
-                  "risk.max_order", "Position, BTC", "▲ buys ▼ sells, 3 fills"):  # fmt: skip
+                  "risk.max_order", "Position in binance", "▲ buys ▼ sells, 3 fills"):  # fmt: skip
         assert words in text
 
 
