@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kimera_cli.kernels.entry import addresses, advance
 from kimera_cli.kernels.loop import RECORD_MARGIN
 from kimera_cli.kernels.state import (
     FOREVER,
@@ -58,9 +59,23 @@ class LoopArrays:
     strategies: Array
     records: Array
 
-    def arguments(self) -> tuple[Array, ...]:
-        """Return the arrays as `run_loop` takes them, after the strategies' functions."""
-        return tuple(vars(self).values())
+    def __post_init__(self) -> None:
+        self._seal()
+
+    def _seal(self) -> None:
+        self._all = tuple(getattr(self, f.name) for f in fields(self))
+        self._table = addresses(self._all)
+
+    def advance(self) -> int:
+        """Run the loop until it needs something; return why (kernels/state.py)."""
+        return advance(self._table, self._all)
+
+    def grow_buffers(self) -> None:
+        """Double the stream buffers: more events are on the wire at once than they hold."""
+        old = self.buffers
+        self.buffers = np.zeros((old.shape[0], 2 * old.shape[1]), old.dtype)
+        self.buffers[:, : old.shape[1]] = old
+        self._seal()
 
 
 def allocate(instruments: Sequence[Array], n_strategies: int, n_sleeves: int) -> LoopArrays:

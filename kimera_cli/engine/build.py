@@ -80,7 +80,9 @@ def _source_kind(choices: Choices) -> str:
     kind = choices.source or ("replay" if choices.replay else "demo")
     if kind not in ("demo", "replay"):
         raise UsageError(
-            "usage.source", f"expected --source as demo or replay, was '{kind}'", "kimera run --help"
+            "usage.source",
+            f"expected --source as demo or replay, was '{kind}'",
+            "kimera run --help",
         )
     if kind == "replay" and not choices.replay:
         raise UsageError(

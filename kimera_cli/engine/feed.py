@@ -65,7 +65,7 @@ class Feed:
             if room == 0:
                 self._waiting[k] = chunk
                 if n == start:
-                    self._grow()
+                    self.arrays.grow_buffers()
                     continue
                 break
             taken = chunk[:room]
@@ -81,12 +81,6 @@ class Feed:
     def _next(self, k: int) -> Events | None:
         waiting, self._waiting[k] = self._waiting[k], None
         return waiting if waiting is not None else next(self._chunks[k], None)
-
-    def _grow(self) -> None:
-        """Double the buffers: more events are on the wire at once than they hold."""
-        old = self.arrays.buffers
-        self.arrays.buffers = np.zeros((old.shape[0], 2 * old.shape[1]), old.dtype)
-        self.arrays.buffers[:, : old.shape[1]] = old
 
     def _prepare(self, k: int, start: int, stop: int) -> None:
         """Put the run's latency on new events; refuse times that no clock gives."""

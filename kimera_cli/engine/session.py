@@ -25,7 +25,6 @@ from kimera_cli.engine.translate import Translator
 from kimera_cli.errors import KimeraError, RunError
 from kimera_cli.journal.journal import Journal
 from kimera_cli.journal.trades import trade_hash_update
-from kimera_cli.kernels.loop import run_loop
 from kimera_cli.kernels.state import (
     BOOK_OVERFLOW,
     CALL_PYTHON,
@@ -58,7 +57,6 @@ class Session:
         self.request = request
         self._now_ns, self._monotonic_ns, self._sleep = now_ns, monotonic_ns, sleep
         self.arrays, self.instruments = setup.build(request)
-        self._functions = setup.functions(request.strategies)
         self._python = {
             j: s.spec.python(s.params)
             for j, s in enumerate(request.strategies)
@@ -103,7 +101,7 @@ class Session:
         status = -1
         while status not in (DONE, TIME_LIMIT):
             started = self._monotonic_ns()
-            status = run_loop(self._functions, *self.arrays.arguments())
+            status = self.arrays.advance()
             self.loop_ns += self._monotonic_ns() - started
             if status in (NEED_DATA, FLUSH, DONE, TIME_LIMIT, PAUSED) or self._nearly_full():
                 yield self.translator.records(self._drain())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
@@ -13,10 +12,10 @@ from kimera_cli.engine.feed import LATENCY_MODELS
 from kimera_cli.engine.request import RunRequest, Sleeved
 from kimera_cli.errors import ProfileError, UsageError
 from kimera_cli.instrument import KINDS, Instrument
+from kimera_cli.kernels.call import strategy_address
 from kimera_cli.kernels.state import QUEUE_L3, QUEUE_LOG, QUEUE_POWER, QUEUE_RISK_AVERSE
 from kimera_cli.layouts import MAX_INSTRUMENTS, MAX_STRATEGIES
 from kimera_cli.settings import Fees, Profile
-from kimera_cli.strategies.loader import load
 from kimera_cli.strategies.params import row
 
 QUEUE_MODELS = {
@@ -136,6 +135,8 @@ def _set_sleeves(
     for j, strategy in enumerate(strategies):
         arrays.strategies[j]["interval_ns"] = strategy.spec.interval_ns
         arrays.strategies[j]["python"] = int(strategy.spec.compiled is None)
+        if strategy.spec.compiled is not None:
+            arrays.strategies[j]["address"] = strategy_address(strategy.spec.compiled)
         for k, instrument in enumerate(instruments):
             arrays.sleeves[s]["strategy"] = j
             arrays.sleeves[s]["stream"] = k
@@ -159,15 +160,9 @@ def _set_view(
         "taker_fee",
         "settle_rate",
         "min_lots",
+        "min_notional",
     ):
         view[name] = arrays.instruments[k][name]
 
 
-def functions(strategies: Sequence[Sleeved]) -> tuple[Callable[..., Any], ...]:
-    """Return the loop's tuple of compiled strategies, filled up with one that does nothing."""
-    idle = load("noop").compiled
-    compiled = [s.spec.compiled or idle for s in strategies]
-    return (*compiled, *(idle,) * (MAX_STRATEGIES - len(compiled)))  # type: ignore[arg-type]
-
-
-__all__ = ["build", "check_size", "functions", "settle_rate", "with_fees"]
+__all__ = ["build", "check_size", "settle_rate", "with_fees"]

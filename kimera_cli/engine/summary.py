@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from kimera_cli.engine.session import Session
 
 
-
 # On single records the Python functions behind the kernels are quicker than compiling for them.
 _equity_at = getattr(equity_at, "py_func", equity_at)
 _to_portfolio = getattr(to_portfolio, "py_func", to_portfolio)
@@ -32,7 +31,7 @@ def sleeve_values(session: Session) -> list[tuple[float, float]]:
         mid = float(arrays.features[k]["mid_ticks"])
         amounts = (_equity_at(views[s], instruments[k], mid), float(sleeve["fees"]))
         equity, fees = (_to_portfolio(instruments[k], a, mid) if a else 0.0 for a in amounts)
-        values.append((equity, fees))
+        values.append((float(equity), float(fees)))
     return values
 
 

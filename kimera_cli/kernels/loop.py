@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import math
 
-import numba
-
 from kimera_cli.kernels._jit import kernel
-from kimera_cli.kernels.book import BOOK, book_clear, book_qty, book_set
+from kimera_cli.kernels.book import book_clear, book_qty, book_set
+from kimera_cli.kernels.call import call_strategy
 from kimera_cli.kernels.features import features_book, features_trade
 from kimera_cli.kernels.gate import (
     DENY_BAD_ACTION,
@@ -39,16 +38,11 @@ from kimera_cli.kernels.state import (
     DONE,
     FLUSH,
     FOREVER,
-    GATE,
     HEAP_FULL,
     HORIZONS_NS,
-    LOOP,
-    MARKOUT,
     MARKOUT_CAP,
-    MESSAGE,
     N_HORIZONS,
     NEED_DATA,
-    OWN,
     PAUSED,
     PHASE_ANSWER,
     PHASE_ARRIVE,
@@ -58,14 +52,9 @@ from kimera_cli.kernels.state import (
     REQ_AMEND,
     REQ_CANCEL,
     REQ_NEW,
-    REQUEST,
-    SLEEVE,
-    STRATEGY,
     STRATEGY_FAILED,
-    STREAM,
     TIME_LIMIT,
 )
-from kimera_cli.kernels.strategy import STRATEGY_TYPE
 from kimera_cli.kernels.venue import mid_of, next_markout, venue_event, venue_request
 from kimera_cli.layouts import (
     ACT_AMEND,
@@ -76,16 +65,12 @@ from kimera_cli.layouts import (
     BID,
     CLEAR,
     DEPTH,
-    EVENT,
     EXECUTE,
     F_LAST,
-    FEATURES,
     FUNDING,
-    INSTRUMENT,
     LIMIT,
     MARK,
     MAX_ORDERS,
-    MAX_STRATEGIES,
     ORDER_AMENDING,
     ORDER_CANCELLING,
     ORDER_NONE,
@@ -107,7 +92,6 @@ from kimera_cli.layouts import (
     R_SAMPLE,
     RECORD,
     TRADE,
-    VIEW,
     WAKE_EVENT,
     WAKE_FILL,
     WAKE_TIMER,
@@ -318,23 +302,18 @@ def next_arrival(loop, streams, buffers):
 
 
 @kernel
-def arrive_other(loop, stream, book, feature, instrument, views, sleeves, records, e):
-    """Let in what is neither a level nor a trade: clears, L3 executions, marks, funding."""
-    kind = e.kind
-    if kind == CLEAR:
-        book_clear(book, e.side)
-    elif kind == MARK:
-        stream.mark_ticks = e.px_ticks
-    elif kind == FUNDING:
-        mark = float(stream.mark_ticks) if stream.mark_ticks > 0 else feature.mid_ticks
-        if mark > 0.0:
-            for s in range(loop.n_sleeves):
-                if sleeves[s].stream == loop.stream and views[s].position_lots != 0:
-                    paid = book_funding(views[s], instrument, mark, e.qty_lots * FUNDING_UNIT)
-                    i = record(loop, records, R_FUNDING, sleeves[s], e.ts_exch_ns)
-                    records[i].fee = paid
-                    records[i].mid_ticks = mark
-                    records[i].position_lots = views[s].position_lots
+def pay_funding(loop, stream, feature, instrument, views, sleeves, records, e):
+    """Pay funding on every sleeve's position in this instrument, at the mark (the mid without one)."""
+    mark = float(stream.mark_ticks) if stream.mark_ticks > 0 else feature.mid_ticks
+    if not mark > 0.0:
+        return
+    for s in range(loop.n_sleeves):
+        if sleeves[s].stream == loop.stream and views[s].position_lots != 0:
+            paid = book_funding(views[s], instrument, mark, e.qty_lots * FUNDING_UNIT)
+            i = record(loop, records, R_FUNDING, sleeves[s], e.ts_exch_ns)
+            records[i].fee = paid
+            records[i].mid_ticks = mark
+            records[i].position_lots = views[s].position_lots
 
 
 @kernel
@@ -367,9 +346,13 @@ def arrive_run(loop, k, streams, buffers, books, features, instruments, views, s
         elif kind == TRADE:
             if features_on:
                 features_trade(feature, e.side, e.px_ticks, e.qty_lots, e.ts_local_ns)
-        else:
+        elif kind == CLEAR:
+            book_clear(book, e.side)
+        elif kind == MARK:
+            stream.mark_ticks = e.px_ticks
+        elif kind == FUNDING:
             loop.stream = k
-            arrive_other(loop, stream, book, feature, instruments[k], views, sleeves, records, e)
+            pay_funding(loop, stream, feature, instruments[k], views, sleeves, records, e)
         if (e.flags & F_LAST) != 0:
             if features_on:
                 features_book(feature, book, e.ts_local_ns)
@@ -860,35 +843,8 @@ def choose(loop, streams, buffers, messages, strategies):
     return 0
 
 
-LOOP_SIG = numba.types.int64(
-    numba.types.UniTuple(STRATEGY_TYPE, MAX_STRATEGIES),
-    *[
-        numba.types.Array(numba.from_dtype(dtype), dims, "C")
-        for dtype, dims in (
-            (LOOP, 1),
-            (GATE, 1),
-            (STREAM, 1),
-            (EVENT, 2),
-            (BOOK, 1),
-            (BOOK, 1),
-            (FEATURES, 1),
-            (INSTRUMENT, 1),
-            (OWN, 2),
-            (REQUEST, 2),
-            (MESSAGE, 1),
-            (MARKOUT, 2),
-            (VIEW, 1),
-            (SLEEVE, 1),
-            (STRATEGY, 1),
-            (RECORD, 1),
-        )
-    ],
-)
-
-
-@kernel(LOOP_SIG)
-def run_loop(
-    functions,
+@kernel
+def turn_loop(
     loops,
     gates,
     streams,
@@ -906,7 +862,10 @@ def run_loop(
     strategies,
     records,
 ):
-    """Advance until something is needed; return the status that says what (kernels/state.py)."""
+    """Advance until something is needed; return the status that says what (kernels/state.py).
+
+    Called through kernels/entry.py, which hands over arrays that carry no reference count.
+    """
     loop = loops[0]
     gate = gates[0]
     room = records.shape[0] - RECORD_MARGIN
@@ -933,7 +892,11 @@ def run_loop(
                         sleeves,
                         records,
                     )
-                elif loop.finished == 0 and (status == DONE or status == TIME_LIMIT) and loop.started != 0:
+                elif (
+                    loop.finished == 0
+                    and (status == DONE or status == TIME_LIMIT)
+                    and loop.started != 0
+                ):
                     loop.finished = 1
                     sample(loop, gate, views, sleeves, instruments, features, records)
                 return status
@@ -1007,7 +970,7 @@ def run_loop(
                 if strategies[sleeve.strategy].python != 0:
                     loop.answered = 1
                     return CALL_PYTHON
-                code = functions[sleeve.strategy](views[s])
+                code = call_strategy(strategies[sleeve.strategy].address, views[s])
                 if code < 0:
                     loop.error = code
                     return STRATEGY_FAILED

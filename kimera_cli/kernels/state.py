@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from kimera_cli.layouts import MAX_STRATEGIES
-
 FOREVER = (1 << 62) - 1
 """A time that never comes."""
 
@@ -240,6 +238,7 @@ STRATEGY = np.dtype(
         ("next_ns", "i8"),
         ("python", "i8"),
         ("calls", "i8"),
+        ("address", "i8"),  # kernels/call.py; 0 for a Python strategy
     ],
     align=True,
 )
@@ -284,5 +283,3 @@ GATE = np.dtype(
     ],
     align=True,
 )
-
-assert MAX_STRATEGIES == 8  # the loop's tuple of function pointers

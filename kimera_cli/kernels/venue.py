@@ -406,20 +406,24 @@ def after_snapshot(stream, book, own):
 
 
 # --- one market event at the venue -------------------------------------------------------------
-@kernel
+@kernel(forceinline=True)
 def venue_level(loop, stream, book, own, e):
     """Set one level; own orders there move in the queue. Return the book's status."""
-    before = 0
-    hit = False
-    if stream.n_own > 0:
-        mask = stream.own_bids if e.side == BID else stream.own_asks
-        hit = (mask >> (e.px_ticks & 63)) & 1 != 0
-        if hit:
-            before = book_qty(book, e.side, e.px_ticks)
     if stream.n_taken > 0:
         forget_taken(stream, e.side, e.px_ticks)
+    if stream.n_own > 0:
+        mask = stream.own_bids if e.side == BID else stream.own_asks
+        if (mask >> (e.px_ticks & 63)) & 1 != 0:
+            return own_level(loop, stream, book, own, e)
+    return book_set(book, e.side, e.px_ticks, e.qty_lots)
+
+
+@kernel
+def own_level(loop, stream, book, own, e):
+    """Set a level at which own orders may stand, and move them in its queue."""
+    before = book_qty(book, e.side, e.px_ticks)
     status = book_set(book, e.side, e.px_ticks, e.qty_lots)
-    if hit and stream.in_snapshot == 0:
+    if stream.in_snapshot == 0:
         if loop.queue_model == QUEUE_L3 and e.kind != DEPTH:
             change = float(before - e.qty_lots)
             if change > 0.0:
@@ -438,44 +442,36 @@ def venue_trade(loop, stream, book, messages, markouts, own, e):
     if not buys and not sells:
         buys = px >= book.best_ask_ticks
         sells = px <= book.best_bid_ticks
+    ts_ns = e.ts_exch_ns
     if buys and px >= stream.own_best_ask:
-        trade_hits(
-            loop, stream, book, messages, markouts, own, ASK, px, e.qty_lots, e.ts_exch_ns, -1
-        )
+        trade_hits(loop, stream, book, messages, markouts, own, ASK, px, e.qty_lots, ts_ns, -1)
     if sells and px <= stream.own_best_bid:
-        trade_hits(
-            loop, stream, book, messages, markouts, own, BID, px, e.qty_lots, e.ts_exch_ns, -1
-        )
+        trade_hits(loop, stream, book, messages, markouts, own, BID, px, e.qty_lots, ts_ns, -1)
 
 
 @kernel
 def venue_execute(loop, stream, book, messages, markouts, own, e):
     """L3: a resting order was executed; own orders before it in price or time fill first."""
-    before = book_qty(book, e.side, e.px_ticks)
-    lots = before - e.qty_lots
-    reached = (
-        e.px_ticks <= stream.own_best_bid if e.side == BID else e.px_ticks >= stream.own_best_ask
-    )
+    lots = book_qty(book, e.side, e.px_ticks) - e.qty_lots
+    if e.side == BID:
+        reached = e.px_ticks <= stream.own_best_bid
+    else:
+        reached = e.px_ticks >= stream.own_best_ask
     if lots > 0 and reached:
         until = e.seq if loop.queue_model == QUEUE_L3 else -1
+        ts_ns = e.ts_exch_ns
         trade_hits(
-            loop,
-            stream,
-            book,
-            messages,
-            markouts,
-            own,
-            e.side,
-            e.px_ticks,
-            lots,
-            e.ts_exch_ns,
-            until,
+            loop, stream, book, messages, markouts, own, e.side, e.px_ticks, lots, ts_ns, until
         )
 
 
-@kernel
+@kernel(forceinline=True)
 def venue_event(loop, stream, book, messages, markouts, own, e):
-    """Apply one event at the venue; return the book's status (0 ok)."""
+    """Apply one event at the venue; return the book's status (0 ok).
+
+    Inlined: a call with arrays costs more than the event (their reference counts are atomic), so arrays
+    are handed on only where an own order is concerned.
+    """
     kind = e.kind
     status = 0
     if kind == DEPTH:
@@ -498,10 +494,8 @@ def venue_event(loop, stream, book, messages, markouts, own, e):
             stream.in_snapshot = 0
             after_snapshot(stream, book, own)
         if stream.n_own > 0 and stream.in_snapshot == 0:
-            if (
-                book.best_ask_ticks <= stream.own_best_bid
-                or book.best_bid_ticks >= stream.own_best_ask
-            ):
+            low = book.best_ask_ticks <= stream.own_best_bid
+            if low or book.best_bid_ticks >= stream.own_best_ask:
                 book_crosses_own(loop, stream, book, messages, markouts, own, e.ts_exch_ns)
     return status
 
