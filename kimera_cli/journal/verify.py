@@ -104,7 +104,8 @@ class _Walk:
     def _check_end(self, expected: Expected) -> None:
         heads = self.db.execute("SELECT entries, seq, hash FROM head").fetchall()
         if heads != [tuple(self.head)]:
-            raise ProblemError("head", self.head.seq, _ends("the head row", heads[0], self.head))
+            stated = heads[0] if heads else (0, 0)
+            raise ProblemError("head", self.head.seq, _ends("the head row", stated, self.head))
         if expected.head is not None and expected.head != self.head:
             raise ProblemError(
                 "audit", self.head.seq, _ends("the manifest", expected.head, self.head)

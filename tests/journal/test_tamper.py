@@ -148,7 +148,8 @@ def test_an_end_cut_off_with_a_forged_head_is_found_by_the_manifest(run):
 
 
 @pytest.mark.parametrize(
-    "statement", ["DROP TABLE fills", "CREATE TABLE extra (a)", "DELETE FROM header"]
+    "statement",
+    ["DROP TABLE fills", "CREATE TABLE extra (a)", "DELETE FROM header", "DELETE FROM head"],
 )
 def test_a_changed_set_of_tables_is_found(run, statement):
     edit(run, statement)
