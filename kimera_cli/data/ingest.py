@@ -129,14 +129,15 @@ def _add(
 
 def _check_times(path: Path, batch: Batch, now_ns: int) -> None:
     rows = batch.events
-    name, line = ("ts_local_ns", "aux") if rows.dtype == EVENT else ("ts_ns", "line")
-    times = rows[name]
+    event = rows.dtype == EVENT
     latest = now_ns + NS_PER_DAY
-    wrong = (times < OLDEST_NS) | (times > latest)
-    if wrong.any():
-        first = int(np.argmax(wrong))
-        expected = f"a time in ns between {day_of(OLDEST_NS)} and {day_of(latest)}"
-        raise bad_line(path, int(rows[line][first]), expected, int(times[first]), "data.time")
+    for name in ("ts_local_ns", "ts_exch_ns") if event else ("ts_ns",):
+        wrong = (rows[name] < OLDEST_NS) | (rows[name] > latest)
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            line = int(rows["aux" if event else "line"][first])
+            expected = f"a time in ns between {day_of(OLDEST_NS)} and {day_of(latest)}"
+            raise bad_line(path, line, expected, int(rows[name][first]), "data.time")
 
 
 @contextmanager

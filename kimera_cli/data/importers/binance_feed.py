@@ -41,7 +41,8 @@ class Feed:
 
     def depth(self, ts_local_ns: int, line: int, frame: Depth) -> None:
         """Add a diff; `ref` is the update that it follows (pu, for spot U-1)."""
-        self._recent.append((line, frame))
+        if frame.u > self._last:
+            self._recent.append((line, frame))
         follows = _follows(frame)
         flags = F_LAST
         if frame.u <= max(self._last, self._snapshot):

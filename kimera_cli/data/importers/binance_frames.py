@@ -8,23 +8,27 @@ declared here.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from kimera_cli.data.importers.messages import Level
+from kimera_cli.units import NS_PER_MS
+
+Id = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Ms = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) // NS_PER_MS - 1)]
 
 
 class Depth(msgspec.Struct, gc=False):
     """depthUpdate: levels that changed in updates U..u, following update pu (futures)."""
 
     s: str
-    E: int
-    U: int
-    u: int
+    E: Ms
+    U: Id
+    u: Id
     b: list[Level]
     a: list[Level]
-    T: int = 0
+    T: Ms = 0
     pu: int = -1
 
 
@@ -32,23 +36,23 @@ class Ticker(msgspec.Struct, gc=False):
     """bookTicker: best bid and ask after update u. Spot tells no time."""
 
     s: str
-    u: int
+    u: Id
     b: float
     B: float
     a: float
     A: float
-    T: int = 0
+    T: Ms = 0
 
 
 class Trade(msgspec.Struct, gc=False):
     """One trade; m: the buyer was resting. Only spot has M."""
 
     s: str
-    T: int
+    T: Ms
     p: float
     q: float
     m: bool
-    t: int
+    t: Id
     M: bool | None = None
 
 
@@ -56,11 +60,11 @@ class AggTrade(msgspec.Struct, gc=False):
     """Trades of one taker order at one price; a is the aggregate's own id."""
 
     s: str
-    T: int
+    T: Ms
     p: float
     q: float
     m: bool
-    a: int
+    a: Id
     M: bool | None = None
 
 
@@ -73,10 +77,10 @@ class Other(msgspec.Struct):
 class Snapshot(msgspec.Struct):
     """REST depth: the book after lastUpdateId. Only COIN-M names its symbol; spot has no time."""
 
-    lastUpdateId: int  # noqa: N815
+    lastUpdateId: Id  # noqa: N815
     bids: list[Level]
     asks: list[Level]
-    T: int = 0
+    T: Ms = 0
     symbol: str = ""
 
 
@@ -100,6 +104,7 @@ _DECODERS = {
     b"trade": _stream_decoder(Trade),
     b"aggTrade": _stream_decoder(AggTrade),
 }
+_NEVER_NS = 1 << 63
 _OTHER = _stream_decoder(msgspec.Raw)
 _SNAPSHOT = msgspec.json.Decoder(Snapshot, strict=False)
 _ACKNOWLEDGEMENT = msgspec.json.Decoder(Acknowledgement)
@@ -109,6 +114,8 @@ def parse(line: bytes) -> tuple[int, Frame]:
     """Return (local ns, frame); ValueError or MsgspecError when the line is no such thing."""
     stamp, _, text = line.partition(b" ")
     ts_local_ns = int(stamp)
+    if ts_local_ns >= _NEVER_NS:
+        raise ValueError(stamp)
     if text.startswith(b'{"stream"'):
         stream = text[11 : text.index(b'"', 12)]
         channel = stream.partition(b"@")[2].partition(b"@")[0].partition(b"_")[0]
