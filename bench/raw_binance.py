@@ -7,6 +7,7 @@ nothing else: what importers make of real recordings is tested on real recording
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,8 @@ SEED = 11
 
 
 def write(path: Path, frames: int) -> None:
-    """Write a recording of this many frames, one per line."""
-    with path.open("w", encoding="ascii", newline="\n") as out:
+    """Write a gzipped recording of this many frames, one per line."""
+    with gzip.open(path, "wt", encoding="ascii", newline="\n", compresslevel=6) as out:
         for number, line in enumerate(_frames(frames)):
             out.write(f"{START_NS + number * STEP_NS} {line}\n")
 

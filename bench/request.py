@@ -60,9 +60,13 @@ def row(
     met: bool | None = None,
     **detail: Any,
 ) -> Bench:
-    """Build the record; `kind` says what the quantiles are over: batches or whole runs."""
+    """Build the record; `kind` says what the quantiles are over: batches or whole runs.
+
+    With a peer that sets a target, `met` is a further condition of it.
+    """
     if peer is not None and peer.at_least is not None:
-        target, met = f">= {peer.at_least:g} x {peer.name}", peer.ratio(timing) >= peer.at_least
+        target = f">= {peer.at_least:g} x {peer.name}"
+        met = peer.ratio(timing) >= peer.at_least and met is not False
     facts: dict[str, Any] = {
         "kind": kind,
         "batch": timing.batch,

@@ -1,0 +1,112 @@
+"""The matching engine: orders/s over all kinds of requests, by price and time.
+
+The tape is drawn once, against a live engine, so that cancels and amends name orders that rest; the
+same requests then give the same answers on every fresh engine. `detail.answers` counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kimera_cli.kernels._jit import kernel
+from kimera_cli.kernels.match import (
+    MATCH_AMEND,
+    MATCH_CANCEL,
+    MATCH_NEW,
+    MATCH_REQUEST,
+    match_run,
+)
+from kimera_cli.layouts import FOK, GTC, IOC, LIMIT, MARKET, POST_ONLY, REJECTS
+from kimera_cli.market.matching import new_engines
+from kimera_cli.records import Bench
+
+from .harness import Case, Watch
+from .request import Request, row
+
+BATCH = 4_096
+ORDERS = 400_000
+OPENING = 4_000
+"""Requests before the clock starts: they build the book."""
+BASE_TICKS = 500_000
+MID_TICKS = 1_000_000
+SEED = 5
+REMEMBERED = 1 << 12
+"""Ids among which cancels and amends choose; some of them are gone, as at a venue."""
+
+
+@kernel
+def draw_ids(engine, requests, targets, codes, ids, recent):  # type: ignore[no-untyped-def]
+    """Run the requests in order, giving cancels and amends the id of an earlier order."""
+    known = 0
+    for i in range(requests.shape[0]):
+        if requests[i].kind != MATCH_NEW and known > 0:
+            requests[i].order_id = recent[targets[i] % min(known, recent.shape[0])]
+        match_run(engine, requests[i : i + 1], codes[i : i + 1], ids[i : i + 1])
+        if requests[i].kind == MATCH_NEW and engine.left_lots > 0:
+            recent[known % recent.shape[0]] = ids[i]
+            known += 1
+
+
+def rows(request: Request) -> Iterator[Bench]:
+    """Time the tape on fresh engines."""
+    tape, codes, trades = draw(request.size(ORDERS) + OPENING)
+    timing = request.measure([_case(tape)])["match"]
+    kinds = tape["kind"][OPENING:]
+    yield row(
+        request,
+        "match",
+        timing,
+        kind=f"batches of {BATCH} requests",
+        requests={
+            "new": int(np.count_nonzero(kinds == MATCH_NEW)),
+            "cancel": int(np.count_nonzero(kinds == MATCH_CANCEL)),
+            "amend": int(np.count_nonzero(kinds == MATCH_AMEND)),
+        },
+        trades=trades,
+        answers={
+            REJECTS[code]: int(count)
+            for code, count in enumerate(np.bincount(codes[OPENING:]))
+            if count
+        },
+    )
+
+
+def draw(n: int) -> tuple[Any, Any, int]:
+    """Return n requests of all kinds, their answers, and the number of trades they make."""
+    rng = np.random.default_rng(SEED)
+    tape = np.zeros(n, MATCH_REQUEST).view(np.recarray)
+    tape["kind"] = rng.choice([MATCH_NEW, MATCH_CANCEL, MATCH_AMEND], n, p=[0.55, 0.40, 0.05])
+    tape["kind"][:OPENING] = MATCH_NEW
+    tape["side"] = rng.integers(0, 2, n)
+    tape["type"] = np.where(rng.random(n) < 0.05, MARKET, LIMIT)
+    tape["tif"] = rng.choice([GTC, POST_ONLY, IOC, FOK], n, p=[0.80, 0.12, 0.05, 0.03])
+    tape["tif"][tape["type"] == MARKET] = IOC
+    away = rng.geometric(0.05, n) - 4
+    tape["px_ticks"] = MID_TICKS + np.where(tape["side"] == 0, -away, away)
+    tape["qty_lots"] = rng.integers(1, 100, n)
+    codes, ids = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    engine = new_engines(1, BASE_TICKS)[0]
+    targets, recent = rng.integers(0, REMEMBERED, n), np.zeros(REMEMBERED, np.int64)
+    draw_ids(engine, tape, targets, codes, ids, recent)
+    return tape, codes, int(engine.n_trades)
+
+
+def _case(tape: Any) -> Case:
+    codes, ids = np.zeros(len(tape), np.int64), np.zeros(len(tape), np.int64)
+
+    def prepare() -> Any:
+        engine = new_engines(1, BASE_TICKS)[0]
+        match_run(engine, tape[:OPENING], codes[:OPENING], ids[:OPENING])
+        return engine
+
+    def run(engine: Any, watch: Watch) -> None:
+        watch.start()
+        for begin in range(OPENING, len(tape), BATCH):
+            part = slice(begin, min(begin + BATCH, len(tape)))
+            match_run(engine, tape[part], codes[part], ids[part])
+            watch.lap(part.stop - part.start)
+
+    return Case("match", prepare, run)
