@@ -18,7 +18,7 @@ from kimera_cli.risk.metrics import REGISTRY, Estimate
 
 WIDE, HALF = 1100, 540
 COLOURS = ("c1", "c2", "c3", "c4", "c5", "c6")
-MOST_MARKS = 1_500
+MOST_MARKS = 800
 MOST_LINES = 6
 """Sleeves drawn one by one; the tables have all of them."""
 
@@ -112,13 +112,13 @@ def _price(name: str, parts: list[Part]) -> str:
     price = leg.price(chosen["px_ticks"])
     x = time_axis(int(samples["ts_ns"][0]), int(samples["ts_ns"][-1]), 8)
     frame = Frame(WIDE, 280, x, number_axis(np.concatenate((mid, price))), title)
-    frame.line(samples["ts_ns"], mid, "mid", "Mid")
     for side, css, up in ((True, "buy", True), (False, "sell", False)):
         at = (chosen["side"] == BID) == side
         frame.triangles(chosen["ts_ns"][at], price[at], css, up=up)
+    frame.line(samples["ts_ns"], mid, "ink thin", "Mid")
     buys = int((fills["side"] == BID).sum())
     entries = [
-        ("mid", "Mid"),
+        ("ink", "Mid"),
         ("buy up", figures.plural(buys, "buy")),
         ("sell down", figures.plural(len(fills) - buys, "sell")),
     ]

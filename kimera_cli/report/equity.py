@@ -15,7 +15,7 @@ import numpy as np
 from kimera_cli.layouts import F64, I64
 from kimera_cli.report.inventory import filled_forward, position_value
 from kimera_cli.report.sleeve import Sleeve
-from kimera_cli.risk.metrics import CURRENCY, Estimate, estimate, metric, missing
+from kimera_cli.risk.metrics import CURRENCY, OWN, Estimate, estimate, metric, missing
 from kimera_cli.risk.ratios import MIN_RETURNS, long_run_variance, newey_west_lags
 from kimera_cli.units import NS_PER_S
 
@@ -102,7 +102,7 @@ def returns(e: Equity) -> Returns:
     label="PnL",
     unit=CURRENCY,
     definition="Result of all fills valued at the last mid, after fees and funding.",
-    source="kimera",
+    source=OWN,
     group="Result",
     better="higher",
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from kimera_cli.layouts import F64
 from kimera_cli.report.flow import Flow
-from kimera_cli.risk.metrics import CURRENCY, Estimate, estimate, metric, missing, proportion
+from kimera_cli.risk.metrics import CURRENCY, OWN, Estimate, estimate, metric, missing, proportion
 
 _GROUP = "Execution"
 _NO_ORDERS = "no order was sent"
@@ -23,7 +23,7 @@ _NO_FILLS = "no fills"
     label="Orders sent",
     unit="count",
     definition="Orders that passed the gate and went to the venue.",
-    source="kimera",
+    source=OWN,
     group=_GROUP,
 )
 def orders_sent(f: Flow) -> Estimate:
@@ -95,7 +95,7 @@ def order_to_trade(f: Flow) -> Estimate:
     label="Maker share",
     unit="fraction",
     definition="Share of fills in which our order rested in the book.",
-    source="kimera",
+    source=OWN,
     group=_GROUP,
 )
 def maker_share(f: Flow) -> Estimate:
@@ -152,7 +152,7 @@ def hit_rate(f: Flow) -> Estimate:
     label="Turnover",
     unit=CURRENCY,
     definition="Traded value of all fills, each side counted.",
-    source="kimera",
+    source=OWN,
     group=_GROUP,
 )
 def turnover(f: Flow) -> Estimate:

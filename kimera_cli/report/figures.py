@@ -45,7 +45,7 @@ def decimals_for(value: float, se: float | None, *, money: bool = False) -> int:
         wanted = 3 - math.floor(math.log10(abs(value)))
     if money and abs(value) >= 1.0:
         wanted = 2 if abs(value) < _WHOLE_FROM else 0
-    return max(0, min(wanted, 8 if se is None else 4))
+    return max(0, min(wanted, 8 if money and se is None else 4))
 
 
 def number(value: float, decimals: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from kimera_cli.layouts import F64
 from kimera_cli.report.sleeve import Sleeve
-from kimera_cli.risk.metrics import CURRENCY, Estimate, estimate, metric, missing
+from kimera_cli.risk.metrics import CURRENCY, OWN, Estimate, estimate, metric, missing
 from kimera_cli.risk.ratios import MIN_RETURNS, long_run_variance, newey_west_lags
 
 _GROUP = "Inventory"
@@ -70,7 +70,7 @@ def inventory_abs(values: F64) -> Estimate:
     label="Largest inventory",
     unit=CURRENCY,
     definition="Largest absolute value of the positions at any sample.",
-    source="kimera",
+    source=OWN,
     group=_GROUP,
     better="lower",
 )
@@ -86,7 +86,7 @@ def inventory_max(values: F64) -> Estimate:
     label="Time flat",
     unit="fraction",
     definition="Share of samples without any position.",
-    source="kimera",
+    source=OWN,
     group=_GROUP,
 )
 def time_flat(values: F64) -> Estimate:

@@ -23,7 +23,7 @@ import numpy as np
 from kimera_cli.layouts import F64, I64, R_FUNDING
 from kimera_cli.report.markout import mids_after, sum_error
 from kimera_cli.report.sleeve import Sleeve
-from kimera_cli.risk.metrics import CURRENCY, Estimate, estimate, metric, missing
+from kimera_cli.risk.metrics import CURRENCY, OWN, Estimate, estimate, metric, missing
 from kimera_cli.units import NS_PER_S
 
 _GROUP = "PnL split"
@@ -136,7 +136,7 @@ def inventory_pnl(s: Split) -> Estimate:
     label="Fees",
     unit=CURRENCY,
     definition="Fees of all fills as they act on PnL: negative is paid, positive is a rebate.",
-    source="kimera",
+    source=OWN,
     group=_GROUP,
     better="higher",
 )
@@ -150,7 +150,7 @@ def fees(s: Split) -> Estimate:
     label="Funding",
     unit=CURRENCY,
     definition="Funding of perpetual positions: negative is paid, positive is received.",
-    source="kimera",
+    source=OWN,
     group=_GROUP,
     better="higher",
 )
@@ -166,7 +166,7 @@ def funding(s: Split) -> Estimate:
     label="PnL per traded value",
     unit="bps",
     definition="PnL divided by the traded value: what a unit of trading earned after all costs.",
-    source="kimera",
+    source=OWN,
     group=_GROUP,
     better="higher",
 )

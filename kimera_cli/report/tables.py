@@ -10,7 +10,7 @@ from kimera_cli.report import figures
 from kimera_cli.report.analysis import GROUPS, Analysis
 from kimera_cli.report.assumed import assumptions
 from kimera_cli.report.charts import card, sleeve_name, words
-from kimera_cli.risk.metrics import CURRENCY, REGISTRY, Estimate
+from kimera_cli.risk.metrics import CURRENCY, OWN, REGISTRY, Estimate
 
 HEADLINE = (
     "pnl",
@@ -37,7 +37,8 @@ SLEEVE_COLUMNS = (
 def term(name: str) -> str:
     """Return a metric's label that shows its definition when pointed at or focused."""
     found = REGISTRY[name]
-    tip = escape(f"{found.definition} Source: {found.source}.")
+    source = "" if found.source == OWN else f" Source: {found.source}."
+    tip = escape(found.definition + source)
     return f'<span class="term" tabindex="0" data-tip="{tip}">{escape(found.label)}</span>'
 
 
@@ -156,12 +157,22 @@ def metrics(a: Analysis) -> str:
         names = [n for n in a.measures if REGISTRY[n].group == group]
         if not names or group == "PnL split":
             continue
-        blocks.append(f"<div><h3>{escape(group)}</h3>{_group(a, names)}</div>")
+        block = f"<section><h3>{escape(group)}</h3>{_group(a, names)}</section>"
+        blocks.append((len(names) + 2, block))
     note = ""
     if a.returns.values.size:
         period = figures.duration(a.returns.period_s)
         note = f"value ± standard error; returns per {period}, {a.returns.values.size:,} of them"
-    return card("Metrics", f'<div class="columns">{"".join(blocks)}</div>', note=note)
+    return card("Metrics", f'<div class="columns">{_two_columns(blocks)}</div>', note=note)
+
+
+def _two_columns(blocks: Sequence[tuple[int, str]]) -> str:
+    """Return blocks in two columns of about equal length, in their order."""
+    half, so_far, columns = sum(n for n, _ in blocks) / 2, 0, ["", ""]
+    for n, block in blocks:
+        columns[so_far + n / 2 > half] += block
+        so_far += n
+    return "".join(f"<div>{column}</div>" for column in columns)
 
 
 def _group(a: Analysis, names: Sequence[str]) -> str:

@@ -18,6 +18,8 @@ Better = Literal["higher", "lower", ""]
 
 CURRENCY = "currency"
 """Unit of money: shown as the currency of the portfolio."""
+OWN = "kimera"
+"""Source of metrics that are plain counts and sums."""
 
 
 class Estimate(NamedTuple):

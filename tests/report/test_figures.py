@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_cli.report import figures
+from kimera_cli.report.analysis import Measure
 from kimera_cli.report.braille import Line as Curve
 from kimera_cli.report.braille import plot, visible
 from kimera_cli.report.scale import number_axis, thin, time_axis
-from kimera_cli.risk.metrics import REGISTRY, Estimate, missing
+from kimera_cli.risk.metrics import Estimate, missing
 
 S = 10**9
 DAY = 1_723_075_200 * S
@@ -30,7 +31,7 @@ DAY = 1_723_075_200 * S
         ("sharpe", 0.12345, 0.0567, ("0.123", "± 0.057", "")),
         ("fill_ratio", 0.5, 0.0093, ("50.00", "± 0.93", "%")),
         ("max_drawdown", 0.0002, None, ("2.000", "", "bps")),
-        ("time_flat", 0.0002, None, ("0.02000", "", "%")),
+        ("time_flat", 0.0002, None, ("0.0200", "", "%")),
         ("markout_1s", -0.4148, 0.0000001, ("−0.4148", "± 0.0000", "bps")),
         ("orders_sent", 12345.0, None, ("12,345", "", "")),
         ("time_to_fill", 2.5, 0.0559, ("2.5 s", "± 55.9 ms", "")),
@@ -38,11 +39,18 @@ DAY = 1_723_075_200 * S
     ],
 )
 def test_estimates(name: str, value: float, se: float | None, expected: Any) -> None:
-    assert figures.estimate_text(Estimate(value, se), REGISTRY[name], "USD") == expected
+    assert (
+        figures.estimate_text(
+            Estimate(value, se), Measure(name, Estimate(value, se)).definition, "USD"
+        )
+        == expected
+    )
 
 
 def test_a_missing_value_is_a_dash() -> None:
-    assert figures.estimate_text(missing("why"), REGISTRY["pnl"], "USD") == ("–", "", "")
+    assert figures.estimate_text(
+        missing("why"), Measure("pnl", missing("why")).definition, "USD"
+    ) == ("–", "", "")
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_a_day_and_more_stays_small(make: Any, kit: Any) -> None:
     rows = kit.market_rows(150_000, 20_000)
     page = html.page(analyse(make(rows, [kit.SPOT], ["glft"], stated={"cash": 1e9})))
     assert len(page) < 600_000
-    assert "1,500 of 20,000 fills drawn" in page
+    assert "800 of 20,000 fills drawn" in page
 
 
 def test_the_same_run_gives_the_same_bytes(tiny: Run) -> None:
