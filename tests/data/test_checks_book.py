@@ -164,3 +164,14 @@ def test_kraken_checksums_hold_exactly_for_the_true_book(
         rows.append({"kind": CHECKSUM, "px_ticks": 2, "ref": 8, "qty_lots": crc, "side": NO_SIDE})
     found = check(*rows, venue="kraken")["checksum"]
     assert (found.passed, found.total) == (sum(expected), len(expected))
+
+
+def test_a_late_ticker_counts_for_its_own_update_only() -> None:
+    found = check(
+        *BOOK,
+        level(BID, 100, 9, 13, 10),
+        level(BID, 100, 1, 15, 13),
+        *quote(13, (100, 9), (101, 6)),  # of the first update, after both
+        *quote(16, (100, 2), (101, 6)),
+    )["bbo"]
+    assert (found.passed, found.total) == (1, 1)

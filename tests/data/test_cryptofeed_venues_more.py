@@ -137,8 +137,12 @@ def test_binance_joins_the_rest_snapshot_with_the_diffs(tmp_path: Path) -> None:
         (TRADE, BID, 110, 1, 3, 0, F_LAST),
         (DEPTH, BID, 100, 7, 19, 17, F_LAST | F_GAP),
     ]
+    rest = {"BINANCE.http.0.0": [f"{url} -> {T0 + 4}: {json.dumps(snapshot)}"]}
+    held = record(tmp_path, "BINANCE", diff(11, 12, "1"), diff(13, 14, "2"), rest=rest)
+    assert [event[4] for event in only(held)[1]] == [12, 14, 12, 12, 12, 12, 14]
+    path = record(tmp_path, "BINANCE", diff(8, 10, "1"), diff(11, 14, "2"), rest=rest)
     rows = read(path)["binance/ABUSDT"][1]
-    assert rows["aux"][4:9].tolist() == [-1, -1, -1, -1, 3]  # minus: a line of the REST file
+    assert rows["aux"][2:].tolist() == [-1, -1, -1, -1, 3]  # minus: a line of the REST file
     assert np.all(np.diff(rows["ts_local_ns"]) >= 0)
 
 
