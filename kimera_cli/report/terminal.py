@@ -153,7 +153,7 @@ def _by_instrument(a: Analysis, to: Page, width: int) -> Iterable[list[str]]:
         yield box(title, [held], zero=True)
         price = Line(samples["ts_ns"], leg.price(mid), "blue")
         marks, shown = _fill_marks(parts, width)
-        title = f"{leg.symbol}, {leg.quote}: {shown}"
+        title = f"{leg.name}, {leg.quote}: {shown}"
         yield box(title, [price], marks=marks)
 
 
@@ -241,8 +241,8 @@ def common_reason(found: Sequence[Estimate]) -> str:
 def _metric_line(name: str, found: Estimate, currency: str, width: int) -> str:
     label = REGISTRY[name].label
     if found.value is None:
-        return f"  {label:<28}{figures.NONE} {found.reason}"[:width]
-    return f"  {label:<28}{_value(found, name, currency)}"[:width]
+        return f"  {label:<30}{figures.NONE} {found.reason}"[:width]
+    return f"  {label:<30}{_value(found, name, currency)}"[:width]
 
 
 def _sleeves(a: Analysis, to: Page) -> list[str]:

@@ -98,7 +98,7 @@ def min_track_record(
 ) -> Estimate:
     """Return (1 + (1 - g3 SR + (g4 - 1) / 4 SR^2) (z / (SR - SR*))^2) * period_s seconds."""
     if ratio <= benchmark:
-        return missing("the Sharpe ratio is not above 0: no length would prove it")
+        return missing("the Sharpe ratio is not above 0")
     z = _NORMAL.inv_cdf(confidence)
     return estimate(
         period_s * (1.0 + _spread(ratio, g3, g4) * (z / (ratio - benchmark)) ** 2),
