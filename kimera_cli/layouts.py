@@ -38,7 +38,8 @@ QUOTE = 3
 CLEAR = 4
 """Forget a side (BID, ASK) or both (NO_SIDE): a snapshot follows, or the feed lost its place."""
 CHECKSUM = 5
-"""The feed's own book checksum after the message (in qty_lots)."""
+"""The feed's own book checksum after the message (unsigned, in qty_lots). Where its text depends on how
+the venue writes numbers (Kraken), px_ticks and ref say how many decimals prices and sizes were sent with."""
 ADD = 6
 """L3: order `ref` enters with qty_lots at px_ticks."""
 MODIFY = 7

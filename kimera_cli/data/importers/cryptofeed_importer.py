@@ -27,9 +27,6 @@ from kimera_cli.errors import DataError
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import EVENT, VENUES
 
-PENDING = 4 * MAX_ROWS
-"""Rows of all instruments together that may wait for their batch."""
-
 _UNREADABLE = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 _JSON = msgspec.json.Decoder(float_hook=str)
 
@@ -118,7 +115,7 @@ class CaptureImporter(Importer):
             before = len(writer.rows)
             writer.add(message, update)
             pending += len(writer.rows) - before
-            if len(writer.rows) >= MAX_ROWS or pending >= PENDING:
+            if pending >= MAX_ROWS:  # of all instruments: memory stays flat
                 yield
                 pending = 0
 
