@@ -8,6 +8,7 @@ declared here.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -118,8 +119,8 @@ def parse(line: bytes) -> tuple[int, Frame]:
         raise ValueError(stamp)
     if text.startswith(b'{"stream"'):
         stream = text[11 : text.index(b'"', 12)]
-        channel = stream.partition(b"@")[2].partition(b"@")[0].partition(b"_")[0]
-        if decoder := _DECODERS.get(channel):
+        decoder = _decoder_of(stream)
+        if decoder is not None:
             return ts_local_ns, decoder.decode(text).data
         _OTHER.decode(text)  # refuses what is no JSON
         return ts_local_ns, Other(stream.partition(b"@")[0].decode().upper())
@@ -128,10 +129,7 @@ def parse(line: bytes) -> tuple[int, Frame]:
     return ts_local_ns, _ACKNOWLEDGEMENT.decode(text)
 
 
-def is_futures(frame: Depth | Ticker | Trade | AggTrade) -> bool:
-    """Tell by its content whether a frame comes from a futures market."""
-    if isinstance(frame, Depth):
-        return frame.pu >= 0
-    if isinstance(frame, Ticker):
-        return frame.T > 0
-    return frame.M is None
+@lru_cache(maxsize=4_096)
+def _decoder_of(stream: bytes) -> msgspec.json.Decoder[Any] | None:
+    channel = stream.partition(b"@")[2].partition(b"@")[0].partition(b"_")[0]
+    return _DECODERS.get(channel)

@@ -23,7 +23,6 @@ from kimera_cli.data.importers.binance_frames import (
     Snapshot,
     Ticker,
     Trade,
-    is_futures,
     parse,
 )
 from kimera_cli.data.importers.binance_grid import Key, grids
@@ -74,22 +73,23 @@ class _Reader:
 
     def take(self, ts_local_ns: int, line: int, frame: Frame) -> Feed | None:
         """Put one frame into its feed and return that; None for what is no market data."""
-        if isinstance(frame, Acknowledgement):
-            return None
-        if isinstance(frame, Snapshot):
-            feed = self._feed_of_snapshot(line, frame)
-            feed.snapshot(ts_local_ns, line, frame)
-            return feed
-        if isinstance(frame, Other):
-            return self._other(ts_local_ns, line, frame)
-        feed = self._feed((frame.s, is_futures(frame)), line)
         match frame:
             case Ticker():
+                feed = self._feed((frame.s, frame.T > 0), line)
                 feed.ticker(ts_local_ns, line, frame)
             case Depth():
+                feed = self._feed((frame.s, frame.pu >= 0), line)
                 feed.depth(ts_local_ns, line, frame)
             case Trade() | AggTrade():
+                feed = self._feed((frame.s, frame.M is None), line)
                 feed.trade(ts_local_ns, line, frame)
+            case Snapshot():
+                feed = self._feed_of_snapshot(line, frame)
+                feed.snapshot(ts_local_ns, line, frame)
+            case Other():
+                return self._other(ts_local_ns, line, frame)
+            case Acknowledgement():
+                return None
         return feed
 
     def _other(self, ts_local_ns: int, line: int, frame: Other) -> Feed | None:
