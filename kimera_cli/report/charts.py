@@ -44,6 +44,8 @@ def equity(a: Analysis) -> str:
     title, e = f"PnL, {a.run.currency}", a.equity
     if e.ts_ns.size < 2:
         return card(title, words(no_samples(a)))
+    if not e.pnl.any():
+        return card(title, words("PnL was 0 throughout: no fill moved it."))
     several = 1 < len(a.parts) <= MOST_LINES
     shown = [e.pnl, *(e.by_sleeve if several else [])]
     y = number_axis(np.concatenate(shown), zero=True)

@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 
+from kimera_cli.layouts import I64
 from kimera_cli.report import figures
 from kimera_cli.report.analysis import GROUPS, Analysis
 from kimera_cli.report.assumed import assumptions
@@ -57,14 +58,11 @@ def _runs(runs: Sequence[Analysis], tinted: bool) -> list[str]:
 
 
 def _curves(runs: Sequence[Analysis], width: int, tinted: bool) -> list[str]:
-    lines = [
-        Line(a.equity.ts_ns, a.equity.pnl, _STYLES[i % len(_STYLES)])
-        for i, a in enumerate(runs)
-        if a.equity.ts_ns.size > 1
-    ]
+    drawn, elapsed = on_one_axis(runs)
+    lines = [Line(ts, runs[i].equity.pnl, _STYLES[i % len(_STYLES)]) for i, ts in drawn]
     if not lines:
         return ["No plot: no run has two samples of equity."]
-    title = f"PnL, {runs[0].run.currency}"
+    title = f"PnL, {runs[0].run.currency}{' over time since the start' if elapsed else ''}"
     return plot(title, lines, width=width, height=PLOT_ROWS, colour=tinted, zero=True)
 
 
@@ -134,19 +132,32 @@ def html(found: Sequence[Compared]) -> str:
 
 
 def _chart(runs: Sequence[Analysis]) -> str:
-    drawn = [(i, a) for i, a in enumerate(runs) if a.equity.ts_ns.size > 1]
+    drawn, elapsed = on_one_axis(runs)
     title = f"PnL, {runs[0].run.currency}"
     if not drawn:
         return card(title, words("No run has two samples of equity: there is no curve to draw."))
-    first = min(int(a.equity.ts_ns[0]) for _, a in drawn)
-    last = max(int(a.equity.ts_ns[-1]) for _, a in drawn)
-    y = number_axis(np.concatenate([a.equity.pnl for _, a in drawn]), zero=True)
-    frame = Frame(WIDE, 300, time_axis(first, last, 8), y, "PnL of all runs")
+    first, last = min(int(ts[0]) for _, ts in drawn), max(int(ts[-1]) for _, ts in drawn)
+    y = number_axis(np.concatenate([runs[i].equity.pnl for i, _ in drawn]), zero=True)
+    x = time_axis(first, last, 8)
+    frame = Frame(WIDE, 300, x, y, "PnL of all runs", elapsed=elapsed)
     entries = []
-    for i, a in drawn:
-        frame.line(a.equity.ts_ns, a.equity.pnl, colour(i), f"{chr(65 + i)}: {a.run.run}")
-        entries.append((colour(i), f"{chr(65 + i)}: {a.run.run}"))
-    return card(title, legend(entries, least=1) + frame.svg(), note="after fees, at the mid")
+    for i, ts in drawn:
+        name = f"{chr(65 + i)}: {runs[i].run.run}"
+        frame.line(ts, runs[i].equity.pnl, colour(i), name)
+        entries.append((colour(i), name))
+    note = "over time since each run's start" if elapsed else "after fees, at the mid"
+    return card(title, legend(entries, least=1) + frame.svg(), note=note)
+
+
+def on_one_axis(runs: Sequence[Analysis]) -> tuple[list[tuple[int, I64]], bool]:
+    """Return (index, times) of each run with a curve, and whether times count from its start.
+
+    Runs over other market times are laid over each other from their starts.
+    """
+    drawn = [(i, a.equity.ts_ns) for i, a in enumerate(runs) if a.equity.ts_ns.size > 1]
+    starts, ends = [int(ts[0]) for _, ts in drawn], [int(ts[-1]) for _, ts in drawn]
+    apart = bool(drawn) and max(starts) >= min(ends)
+    return [(i, ts - ts[0] if apart else ts) for i, ts in drawn], apart
 
 
 def _card(c: Compared) -> str:

@@ -39,7 +39,7 @@
       readout.replaceChildren();
       const head = document.createElement("div");
       head.className = "when";
-      head.textContent = when + " UTC";
+      head.textContent = data.elapsed ? when.slice(11) + " from the start" : when + " UTC";
       readout.append(head);
       for (const series of data.series) {
         const row = document.createElement("div"), name = document.createElement("span");

@@ -33,6 +33,8 @@ class Frame:
     label: str
     """What the chart shows, for readers that cannot see it."""
     time: bool = True
+    elapsed: bool = False
+    """The axis is time since the start, not UTC."""
     body: list[str] = field(default_factory=list)
     read: list[dict[str, object]] = field(default_factory=list)
 
@@ -90,6 +92,7 @@ class Frame:
         data = ""
         if self.read and self.time:
             facts = {"left": LEFT, "width": width, "low": self.x.low, "high": self.x.high}
+            facts |= {"elapsed": self.elapsed}
             data = (
                 f'<script type="application/json">{_json({**facts, "series": self.read})}</script>'
             )

@@ -121,8 +121,10 @@ def _plots(a: Analysis, to: Page) -> list[str]:
         return ["No plots: the run has fewer than two samples of equity."]
     across = 2 if to.width >= WIDE else 1
     each = (to.width - 2 * (across - 1)) // across
-    plots = [_equity(a, to, each), _drawdown(a, to, each), *_by_instrument(a, to, each)]
-    lines: list[str] = []
+    moved = bool(a.equity.pnl.any())
+    plots = [_equity(a, to, each), _drawdown(a, to, each)] if moved else []
+    plots += _by_instrument(a, to, each)
+    lines = [] if moved else ["PnL was 0 throughout: no fill moved it.", ""]
     for start in range(0, len(plots), across):
         lines += [*beside(plots[start : start + across]), ""]
     return lines[:-1]
@@ -147,10 +149,11 @@ def _by_instrument(a: Analysis, to: Page, width: int) -> Iterable[list[str]]:
         mid = filled_forward(samples["mid_ticks"])
         if samples.size < 2 or not np.isfinite(mid).all():
             continue
-        held = Line(samples["ts_ns"], leg.shown_size(_held(parts, samples)), "magenta", True)
+        lots = _held(parts, samples)
         box = partial(plot, width=width, height=PLOT_ROWS, colour=to.colour)
-        title = f"Position in {leg.name}, {leg.size_unit}"
-        yield box(title, [held], zero=True)
+        if lots.any():
+            held = Line(samples["ts_ns"], leg.shown_size(lots), "magenta", True)
+            yield box(f"Position in {leg.name}, {leg.size_unit}", [held], zero=True)
         price = Line(samples["ts_ns"], leg.price(mid), "blue")
         marks, shown = _fill_marks(parts, width)
         title = f"{leg.name}, {leg.quote}: {shown}"

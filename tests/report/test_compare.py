@@ -93,3 +93,18 @@ def test_records_state_noise(pair: list[Analysis]) -> None:
     assert records["pnl"].noise is False
     assert records["inventory_pnl"].noise is None
     assert records["pnl"].unit == "USD"
+
+
+def test_runs_at_other_times_are_laid_over_each_other(
+    pair: list[Analysis], make: Any, kit: Any
+) -> None:
+    rows = kit.market_rows(1200, 400, seed=9)
+    rows["ts_ns"] += 10**15
+    other = analyse(make(rows, [kit.SPOT], ["x"], stated={"cash": 1e8}))
+    drawn, elapsed = compare_page.on_one_axis([pair[0], other])
+    assert elapsed
+    assert [int(ts[0]) for _, ts in drawn] == [0, 0]
+    assert compare_page.on_one_axis(pair)[1] is False
+    text = compare_page.page(compare([pair[0], other]), 100, colour=False)
+    assert "over time since the start" in text
+    assert "00:05" in text

@@ -75,6 +75,7 @@ def test_nothing_filled_is_said_in_words(make: Any, kit: Any) -> None:
     run = make(rows[rows["kind"] == R_SAMPLE], [kit.SPOT], ["glft"])
     text = terminal.page(analyse(run), 80, colour=False)
     assert "Nothing was filled" in text
+    assert "PnL was 0 throughout" in text
     page = html.page(analyse(run))
     for words in ("Nothing was filled, so there is no PnL to split.", "Nothing was ever held.",
                   "Equity never fell", "The strategies wanted no order."):  # fmt: skip
