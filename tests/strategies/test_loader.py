@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -252,7 +253,7 @@ def probe(path: str, cache: Path) -> str:
         capture_output=True,
         text=True,
         check=True,
-        env={"NUMBA_CACHE_DIR": str(cache), "PATH": "/usr/bin:/bin", "HOME": str(cache)},
+        env={**os.environ, "NUMBA_CACHE_DIR": str(cache), "NUMBA_DISABLE_JIT": "0"},
         cwd=cache,
     )
     return done.stdout.strip()

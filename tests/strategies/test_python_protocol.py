@@ -116,6 +116,7 @@ def test_market_says_what_the_view_holds(load):
     assert type(market.ofi) is float
     (order,) = market.orders
     assert (order.side, order.state, order.tag, order.slot) == ("sell", "pending", 4, 0)
+    assert (order.px_ticks, order.left_lots, order.id) == (10_010, 2_500, 1)
     assert (order.px, order.qty) == (pytest.approx(100.10), pytest.approx(2.5))
     desk.set(best_bid_ticks=-1, best_ask_ticks=1 << 60)
     assert market.best_bid is market.best_ask is None
