@@ -126,16 +126,17 @@ class Market(Section, frozen=True):
 
     model: Literal["hawkes", "poisson"] = "hawkes"
     instruments: Annotated[int, Meta(ge=1, le=64)] = 1
-    start_px: Positive = 50_000.0
+    start_px: Positive = 60_000.0
     tick: Positive = 0.1
     lot: Positive = 0.001
-    limit_rate: Positive = 40.0
-    market_rate: Positive = 4.0
-    cancel_rate: NonNegative = 0.5
+    limit_rate: Positive = 300.0
+    market_rate: Positive = 8.0
+    cancel_rate: NonNegative = 2.0
     mean_lots: Positive = 50.0
-    depth: Annotated[int, Meta(ge=5, le=500)] = 20
+    depth: Annotated[int, Meta(ge=5, le=500)] = 40
     excitation: Below1 = 0.5
     decay_per_s: Positive = 10.0
+    volatility: NonNegative = 0.3
 
 
 class Journal(Section, frozen=True):
