@@ -76,7 +76,7 @@ def row(
     }
     if peer is not None:
         facts["peer_repeats_ns"] = [round(value, 3) for value in peer.timing.repeats_ns]
-        facts["peer_rate_per_s"] = round(1e9 / peer.timing.median_ns, 1)
+        facts["peer_rate_per_s"] = float(f"{1e9 / peer.timing.median_ns:.6g}")
     return Bench(
         name=name,
         n=timing.n,
@@ -84,7 +84,7 @@ def row(
         p99_ns=round(timing.tail_ns(0.99), 3),
         p999_ns=round(timing.tail_ns(0.999), 3),
         max_ns=round(max(timing.batches_ns), 3),
-        rate_per_s=round(1e9 / timing.median_ns, 1),
+        rate_per_s=float(f"{1e9 / timing.median_ns:.6g}"),
         peer=peer.name if peer else "",
         peer_ratio=round(peer.ratio(timing), 3) if peer else None,
         limit_ratio=round(timing.median_ns / limit.median_ns, 3) if limit else None,
