@@ -192,7 +192,7 @@ def _advance(flow, dt_s):
 
 
 @kernel
-def _pick(flow, engine):
+def pick_arrival(flow, engine):
     """Go to the next arrival by thinning and return its kind; flow.rates hold the intensities."""
     while True:
         bound = _set_rates(flow, engine)
@@ -207,7 +207,8 @@ def _pick(flow, engine):
 
 
 @kernel
-def _excite(flow, kind):
+def excite(flow, kind):
+    """Let an arrival raise the intensities of its children."""
     if kind < N_EXCITED:
         for k in range(N_EXCITED):
             flow.excited[k] += flow.jump[kind * N_EXCITED + k]
@@ -324,7 +325,7 @@ def _pull(flow, engine, out, n, side):
 @kernel
 def flow_step(flow, engine, out, n):
     """One arrival; writes its events from out[n] on (F_LAST on the last). Returns the new n."""
-    kind = _pick(flow, engine)
+    kind = pick_arrival(flow, engine)
     flow.message_seq += 1
     side = kind & 1
     start = n
@@ -336,7 +337,7 @@ def flow_step(flow, engine, out, n):
         n = _cancel(flow, engine, out, n, side)
     else:
         n = _pull(flow, engine, out, n, side)
-    _excite(flow, kind)
+    excite(flow, kind)
     if n > start:
         out[n - 1].flags = F_LAST
     return n

@@ -89,12 +89,13 @@ class SyntheticMarket:
         """Yield events from the start, at most `size` at a time, each array fresh; no end."""
         flow = new_flow(self.settings, _seed_of(self.seed, self.index), self.family)
         engine = new_engines(1, _base_ticks(self.settings))[0]
-        out: Any = np.zeros(BLOCK + 2 * CAPACITY + 2, EVENT).view(np.recarray)
-        out["venue"] = VENUES.index("synthetic")
+        block = np.zeros(BLOCK + 2 * CAPACITY + 2, EVENT)
+        block["venue"] = VENUES.index("synthetic")
+        out = block.view(np.recarray)
         n = int(flow_open(flow, engine, _opening_orders(self.settings), out))
         while True:
             for start in range(0, n, size):
-                yield np.array(out[start : min(n, start + size)])
+                yield block[start : min(n, start + size)].copy()
             n = int(flow_run(flow, engine, out, BLOCK))
 
 
