@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def drive(request: RunRequest, world: Context, out: Output) -> None:
-    """Run to the end; an interrupted run keeps a valid folder and raises KeyboardInterrupt again."""
+    """Run to the end; an interrupted run keeps a valid folder and raises KeyboardInterrupt."""
     session = Session(
         request, now_ns=world.now_ns, monotonic_ns=world.monotonic_ns, sleep=time.sleep
     )

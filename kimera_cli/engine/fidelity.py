@@ -13,8 +13,10 @@ from kimera_cli.settings import Latency, Profile
 
 _QUEUES = {
     "risk_averse": "risk averse: only trades move our place forward",
-    "power": "probabilistic, power {exponent:g}: a cancel stood behind us with f(back)/(f(back)+f(front))",
-    "log": "probabilistic, log(1+x): a cancel stood behind us with f(back)/(f(back)+f(front))",
+    "power": "probabilistic, f(x) = x^{exponent:g}: a cancel stood behind us with probability "
+    "f(back) / (f(back) + f(front))",
+    "log": "probabilistic, f(x) = log(1 + x): a cancel stood behind us with probability "
+    "f(back) / (f(back) + f(front))",
     "l3": "exact first in, first out, from the recording's own orders",
 }
 

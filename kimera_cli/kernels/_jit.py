@@ -1,8 +1,11 @@
 """The one way a kernel is compiled.
 
-`cache=True` keeps machine code between processes. `error_model="numpy"` gives inf and nan where Python
-would raise, because a kernel cannot. Never `fastmath` (it licenses ignoring NaN) and never `parallel`.
-Checks live once in the wrapper; `NUMBA_BOUNDSCHECK=1` in the tests proves that no index leaves its array.
+`cache=True` keeps machine code between processes. `error_model="numpy"` gives inf and nan where
+Python
+would raise, because a kernel cannot. Never `fastmath` (it licenses ignoring NaN) and never
+`parallel`.
+Checks live once in the wrapper; `NUMBA_BOUNDSCHECK=1` in the tests proves that no index leaves its
+array.
 
 Numba does not see edits in imported modules, so the cache folder's name carries a hash of every
 kernel source: an edit anywhere compiles anew, and nothing stale is ever run.
@@ -24,7 +27,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def source_hash() -> str:
-    """Return 12 hex digits over the sources that kernels are compiled from (kernels/ and layouts.py)."""
+    """Return 12 hex digits over the sources that kernels are compiled from (kernels/ and
+    layouts.py).
+    """
     package = Path(__file__).parent
     digest = hashlib.sha256(numba.__version__.encode())
     for path in [package.parent / "layouts.py", *sorted(package.glob("*.py"))]:
@@ -45,13 +50,30 @@ def _default_cache_dir() -> Path:
 if not os.environ.get("NUMBA_CACHE_DIR"):
     numba.config.CACHE_DIR = str(_default_cache_dir())
 
-# Strategies are first-class functions called by pointer: stable since numba 0.49, still labelled experimental.
+# Strategies are first-class functions called by pointer: stable since numba 0.49, still labelled
+# experimental.
 warnings.filterwarnings("ignore", category=NumbaExperimentalFeatureWarning)
 
 
 def kernel(*args: Any, **options: Any) -> Any:
-    """Compile a kernel: `@kernel` or `@kernel(signature)`; options `inline` only where a call is measured to cost."""
+    """Compile a kernel: `@kernel` or `@kernel(signature)`; options `inline` only where a call is
+    measured to cost.
+    """
     settings = {"cache": True, "error_model": "numpy", "fastmath": False, "nogil": True, **options}
     if len(args) == 1 and callable(args[0]) and not options:
         return numba.njit(**settings)(args[0])
     return numba.njit(*args, **settings)
+
+
+def inner(function: F) -> F:
+    """Compile a part of a larger kernel: only other kernels call it, so Python's wrappers are left
+    out.
+
+    They cost a third of the compile time of the loop (measured), which every first start pays.
+    """
+    return kernel(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)  # type: ignore[no-any-return]
+
+
+def hot(function: F) -> F:
+    """Compile as `inner` and inline wherever it is called: for what happens to every single event."""
+    return kernel(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)(function)  # type: ignore[no-any-return]

@@ -1,8 +1,11 @@
 """Calls a compiled strategy by its address.
 
-Numba's own first-class functions do the same, but handing eight of them to a kernel costs 0.3 ms each
-time (they are unboxed one by one); an address is an integer, handed over once. The call itself is the
-same: numba's calling convention, exceptions travel on. Without compilation (NUMBA_DISABLE_JIT=1) the
+Numba's own first-class functions do the same, but handing eight of them to a kernel costs 0.3 ms
+each
+time (they are unboxed one by one); an address is an integer, handed over once. The call itself is
+the
+same: numba's calling convention, exceptions travel on. Without compilation (NUMBA_DISABLE_JIT=1)
+the
 address is an index into a list of Python functions.
 """
 

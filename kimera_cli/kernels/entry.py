@@ -1,7 +1,9 @@
 """The way into the loop: one int64 array of addresses.
 
-An array that Python hands to a kernel carries a reference count, and numba counts atomically wherever a
-row of it is passed on: measured, that was two thirds of the loop's time. Arrays made from addresses carry
+An array that Python hands to a kernel carries a reference count, and numba counts atomically
+wherever a
+row of it is passed on: measured, that was two thirds of the loop's time. Arrays made from addresses
+carry
 none. The caller keeps the memory alive (engine/arrays.py).
 """
 
@@ -68,7 +70,9 @@ def _enter(a):
 
 
 def addresses(arrays: tuple[Any, ...]) -> I64:
-    """Return what `advance` needs to find the arrays, shape (3 * N_ARRAYS,). Valid while they live."""
+    """Return what `advance` needs to find the arrays, shape (3 * N_ARRAYS,). Valid while they
+    live.
+    """
     table = np.zeros((N_ARRAYS, 3), np.int64)
     for row, array in zip(table, arrays, strict=True):
         if not array.flags.c_contiguous:

@@ -1,11 +1,15 @@
 """The risk gate: every order passes it, in every setting, before it becomes a request.
 
-Limits are judged at the worst case: all open orders of the same side fill and none of the other side. An
-order that reduces the account's position in its instrument, counting the orders that already reduce it,
-passes every limit; a cancel is never asked. What can never be sent (wrong numbers, off the instrument's
+Limits are judged at the worst case: all open orders of the same side fill and none of the other
+side. An
+order that reduces the account's position in its instrument, counting the orders that already reduce
+it,
+passes every limit; a cancel is never asked. What can never be sent (wrong numbers, off the
+instrument's
 filters, no book to judge it by) is refused also when it reduces.
 
-Property (tests/kernels/test_gate.py): after any sequence of accepted orders and fills, at the prices of
+Property (tests/kernels/test_gate.py): after any sequence of accepted orders and fills, at the
+prices of
 acceptance, worst-case position and exposure are within their limits.
 """
 
@@ -39,7 +43,7 @@ _NS_PER_DAY = 86_400_000_000_000
 
 @kernel
 def portfolio_value(gate, views, sleeves, instruments, features, n_sleeves):
-    """Return cash plus all sleeves' equity in portfolio currency; NaN when a held mid is unknown."""
+    """Return cash plus all sleeves' equity in portfolio currency; NaN when a mid is unknown."""
     total = gate.cash
     for s in range(n_sleeves):
         k = sleeves[s].stream
@@ -53,7 +57,7 @@ def portfolio_value(gate, views, sleeves, instruments, features, n_sleeves):
 
 @kernel
 def watch_losses(gate, value, ts_ns):
-    """Follow peak and day start; set the halt latch when drawdown or the day's loss passes its limit.
+    """Follow peak and day start; latch a halt when drawdown or the day's loss passes its limit.
 
     Returns the code of a limit that was passed just now, else 0. A NaN value changes nothing.
     """
@@ -91,7 +95,9 @@ def instrument_exposure(views, sleeves, n_sleeves, k, side):
 
 @kernel
 def asset_exposure(views, sleeves, streams, instruments, features, n_sleeves, asset, side):
-    """Return the worst-case signed value of an asset in portfolio currency if one side's orders all fill."""
+    """Return the worst-case signed value of an asset in portfolio currency if one side's orders
+    all fill.
+    """
     total = 0.0
     for s in range(n_sleeves):
         k = sleeves[s].stream
@@ -150,7 +156,9 @@ def check_new(
     qty_lots,
     ts_ns,
 ):
-    """Judge one new order (or the larger part of an amend); return 0 or the code of the limit it meets."""
+    """Judge one new order (or the larger part of an amend); return 0 or the code of the limit it
+    meets.
+    """
     k = sleeves[s].stream
     inst = instruments[k]
     f = features[k]
@@ -198,7 +206,7 @@ def check_new(
     )
     if side == ASK:
         exposure = -exposure
-    if exposure + worth > gate.max_asset * value:
+    if not exposure + worth <= gate.max_asset * value:  # NaN: one has no mid
         return DENY_ASSET
     if not take_token(gate, ts_ns):
         return DENY_RATE

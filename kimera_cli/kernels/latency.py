@@ -1,7 +1,9 @@
 """Latency draws of the loop: constant, lognormal, or the feed's own at that moment.
 
-The random state lives in the loop record, so that a run is repeatable from its seed and does not depend on
-how the events were cut. Generator: SplitMix64 (Steele, Lea, Flood 2014); normals by Box and Muller (1958).
+The random state lives in the loop record, so that a run is repeatable from its seed and does not
+depend on
+how the events were cut. Generator: SplitMix64 (Steele, Lea, Flood 2014); normals by Box and Muller
+(1958).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import numpy as np
 
 from kimera_cli.kernels._jit import kernel
 from kimera_cli.kernels.state import LATENCY_CONSTANT, LATENCY_LOGNORMAL
+from kimera_cli.layouts import F_LAST
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -46,7 +49,8 @@ def next_normal(holder):
 def draw_latency(holder, model, latency_ns, sigma, feed_ns):
     """Return one latency in ns, never negative.
 
-    Lognormal: median `latency_ns`, shape `sigma`. Recorded: `feed_ns`, the latency of the last arrival.
+    Lognormal: median `latency_ns`, shape `sigma`. Recorded: `feed_ns`, the latency of the last
+    arrival.
     """
     if model == LATENCY_CONSTANT:
         return latency_ns
@@ -62,8 +66,10 @@ def prepare_feed(
     """Put the run's feed latency on events[start:stop] in place; times never go backwards.
 
     Venue time becomes the running maximum of the venue's own stamps. Recorded: local stamps move by
-    `shift_ns` (one clock correction for the whole run). Constant and lognormal: venue time plus the draw.
-    An arrival is never before its venue time, nor before the arrival that precedes it (one connection
+    `shift_ns` (one clock correction for the whole run). Constant and lognormal: venue time plus the
+    draw, one draw per venue message.
+    An arrival is never before its venue time, nor before the arrival that precedes it (one
+    connection
     keeps its order). `stream.ts_exch_ns`/`ts_local_ns` carry the maxima from call to call through
     `stream.feed_exch_ns` and `stream.feed_local_ns`.
     """
@@ -71,7 +77,7 @@ def prepare_feed(
     local = stream.feed_local_ns
     for i in range(start, stop):
         e = events[i]
-        if (e.flags & no_time_flag) == 0:
+        if (e["flags"] & no_time_flag) == 0:
             if e.ts_exch_ns > exch:
                 exch = e.ts_exch_ns
         elif exch == 0:
@@ -79,7 +85,10 @@ def prepare_feed(
         if model == LATENCY_CONSTANT:
             arrival = exch + latency_ns
         elif model == LATENCY_LOGNORMAL:
-            arrival = exch + draw_latency(holder, model, latency_ns, sigma, 0)
+            if stream.feed_inside == 0:
+                stream.feed_draw_ns = draw_latency(holder, model, latency_ns, sigma, 0)
+            stream.feed_inside = 1 if (e["flags"] & F_LAST) == 0 else 0
+            arrival = exch + stream.feed_draw_ns
         else:
             arrival = e.ts_local_ns + shift_ns
         if arrival < exch:

@@ -1,7 +1,8 @@
 """Money of one sleeve (one strategy in one instrument), in the instrument's settlement currency.
 
 Spot and linear: cash falls by price * size on a buy; equity = cash + position at the mid.
-Inverse: a contract is worth contract_size / price coins; cash rises by that on a buy (the short coin leg),
+Inverse: a contract is worth contract_size / price coins; cash rises by that on a buy (the short
+coin leg),
 equity = cash - position at the mid; so pnl = contracts * contract_size * (1/entry - 1/exit).
 """
 
@@ -59,7 +60,9 @@ def book_fill(view, sleeve, instrument, side, px_ticks, qty_lots, maker):
 
 @kernel
 def equity_at(view, instrument, mid_ticks):
-    """Return the sleeve's equity at a mid; its cash when it holds nothing, NaN when it does and mid is."""
+    """Return the sleeve's equity at a mid; its cash when it holds nothing, NaN when it does and
+    mid is.
+    """
     if view.position_lots == 0:
         return view.cash
     if math.isnan(mid_ticks):

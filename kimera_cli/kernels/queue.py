@@ -1,8 +1,11 @@
 """Where an own order stands in its level's queue, from what the feed shows.
 
-L2 feeds show the level's total only. Risk-averse: only trades advance us, a cancel was always behind us.
-Probabilistic: a decrease that no trade explains is split by f(back) / (f(back) + f(front)), with f(x) = x^n
-("power") or log(1 + x) ("log") (Rigtorp 2013; hftbacktest order_fill documentation). L3: exact (kernels/venue).
+L2 feeds show the level's total only. Risk-averse: only trades advance us, a cancel was always
+behind us.
+Probabilistic: a decrease that no trade explains is split by f(back) / (f(back) + f(front)), with
+f(x) = x^n
+("power") or log(1 + x) ("log") (Rigtorp 2013; hftbacktest order_fill documentation). L3: exact
+(kernels/venue).
 Invariants: 0 <= ahead, ahead never rises, front + own + back = level.
 """
 
@@ -33,7 +36,8 @@ def behind_share(model, exponent, front, back):
 def queue_after_level(model, exponent, ahead, traded, before, after):
     """Return the quantity ahead after the level's total went from `before` to `after` lots.
 
-    `traded` is what trades already took from `ahead` since the level was last reported; that part of the
+    `traded` is what trades already took from `ahead` since the level was last reported; that part
+    of the
     decrease is explained. The result never exceeds `ahead` or `after`.
     """
     result = ahead

@@ -1,6 +1,7 @@
 """State of the replay loop: flat records, one array each, owned by the engine and moved by kernels.
 
-Nothing here is public: what a strategy sees is layouts.VIEW, what leaves the loop is layouts.RECORD.
+Nothing here is public: what a strategy sees is layouts.VIEW, what leaves the loop is
+layouts.RECORD.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ TIME_LIMIT = 7
 """loop.end_ns is reached."""
 
 PAUSED = 8
-"""The next moment lies after loop.pause_ns: wait for the wall clock, move pause_ns on, come back."""
+"""The next moment lies after loop.pause_ns: wait for the wall clock, move pause_ns on, come back.
+"""
 
 # --- latency models ----------------------------------------------------------------------------
 LATENCY_CONSTANT = 0
@@ -54,6 +56,9 @@ N_HORIZONS = 3
 HORIZONS_NS = (1_000_000_000, 10_000_000_000, 60_000_000_000)
 """Markout horizons."""
 
+FILL_RING = 1 << 16
+"""Fills whose record number is remembered for their markouts."""
+
 LOOP = np.dtype(
     [
         ("now_ns", "i8"),
@@ -76,7 +81,6 @@ LOOP = np.dtype(
         ("drained", "i8"),  # 1: every stream has ended; answers still arrive, nobody is called
         ("duration_ns", "i8"),  # 0: no limit
         ("max_events", "i8"),  # 0: no limit
-        ("last_answer_ns", "i8"),
         ("pause_ns", "i8"),
         ("killed", "i8"),
         ("finished", "i8"),
@@ -103,7 +107,7 @@ LOOP = np.dtype(
         ("n_denied", "i8"),
         ("n_rejects", "i8"),
         ("n_maker", "i8"),
-        ("fill_seq", "i8", (4096,)),  # seq of the fill with number n, at n & 4095
+        ("fill_seq", "i8", (FILL_RING,)),  # record of fill number n, at n modulo; 0: under way
         ("markout_truncated", "i8"),
     ],
     align=True,
@@ -120,6 +124,8 @@ STREAM = np.dtype(
         ("feed_ns", "i8"),  # feed latency of the last arrival
         ("feed_exch_ns", "i8"),  # maxima that prepare_feed carries from chunk to chunk
         ("feed_local_ns", "i8"),
+        ("feed_inside", "i8"),  # 1: the last event was not the last of its message
+        ("feed_draw_ns", "i8"),  # latency of the message that prepare_feed is in
         ("rng", "u8"),  # feed latency draws: own state, so that streams do not disturb each other
         ("n_own", "i8"),  # own orders resting at the venue
         ("n_requests", "i8"),
@@ -144,6 +150,7 @@ STREAM = np.dtype(
         ("asset", "i8"),
         ("touched", "i8"),  # 1: something of this instrument arrived in this turn
         ("last_request_ns", "i8"),
+        ("last_answer_ns", "i8"),
         ("mark_ticks", "i8"),
         ("ready", "i8"),  # a consistent two-sided book has been seen
     ],
@@ -155,7 +162,7 @@ MARKOUT_CAP = 8192
 MARKOUT = np.dtype(
     [
         ("ts_fill_ns", "i8"),
-        ("fill", "i8"),
+        ("fill_id", "i8"),
         ("order_id", "i8"),
         ("sleeve", "i8"),
         ("side", "i8"),
@@ -225,7 +232,7 @@ MESSAGE = np.dtype(
         ("left_lots", "i8"),
         ("maker", "i8"),
         ("code", "i8"),
-        ("fill", "i8"),
+        ("fill_id", "i8"),
         ("mid_ticks", "f8"),
         ("ahead", "f8"),
     ],
