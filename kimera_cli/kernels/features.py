@@ -191,7 +191,7 @@ def features_run(book, f, events, rows):
             book_clear(book, event.side)
         elif event.kind == TRADE:
             features_trade(f, event.side, event.px_ticks, event.qty_lots, event.ts_local_ns)
-        if event.flags & F_LAST != 0:
+        if event["flags"] & F_LAST != 0:
             features_book(f, book, event.ts_local_ns)
             rows[n] = f
             n += 1

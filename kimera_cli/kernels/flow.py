@@ -344,12 +344,11 @@ def flow_step(flow, engine, out, n):
 
 
 @kernel
-def flow_run(flow, engine, out, wanted):
-    """Write arrivals to `out` until at least `wanted` events are there. Returns how many.
+def flow_run(flow, engine, out, n, wanted):
+    """Write arrivals to `out` behind its first n events until it holds `wanted`. Returns how many.
 
-    `out` needs room for `wanted` events and one more arrival: 2 CAPACITY + 2 more rows.
+    The last arrival may go beyond: `out` needs 2 CAPACITY + 2 more rows than `wanted`.
     """
-    n = 0
     while n < wanted:
         n = flow_step(flow, engine, out, n)
     return n

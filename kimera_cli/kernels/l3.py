@@ -27,6 +27,8 @@ L3_OK = 0
 L3_FULL = 1
 """No room for another order or level: enlarge the state and go on with what was not consumed."""
 
+_NOT_LAST = 0xFFFF ^ F_LAST
+
 
 @kernel
 def _say(event, out, kind, px_ticks, qty_lots, priority):
@@ -41,7 +43,7 @@ def _say(event, out, kind, px_ticks, qty_lots, priority):
     out.venue = event.venue
     out.kind = kind
     out.side = event.side
-    out.flags = event.flags
+    out.flags = event["flags"]
     out.reserved = event.reserved
     out.aux = event.aux
 
@@ -103,7 +105,7 @@ def _modify(state, at, event, outs, n):
     left = l3_remove(state, at)
     _say(event, outs[n], DELETE, old_px, left, priority)
     outs[n].side = side
-    outs[n].flags = event.flags & ~F_LAST
+    outs[n].flags = event["flags"] & (0xFFFF ^ F_LAST)
     at = l3_add(state, event.ref, side, px, event.qty_lots)
     order = state.orders[at]
     level = state.levels[order.level]

@@ -38,7 +38,8 @@ IMPACT_SHARE = 0.2
 """Share of the value's variance that comes from the surprise of market orders."""
 DISTANCE_EXPONENT = 1.0
 """Limit orders arrive in proportion to distance ** -DISTANCE_EXPONENT."""
-BLOCK = 65_536
+BLOCK = 4_096
+"""Events that are made at once, at least."""
 
 # Children of each kind of arrival, as shares of the excitation: rows are parents, columns children,
 # in the order buy, sell, bid limit, ask limit, bid cancel, ask cancel. Every row sums to 1. Takers
@@ -86,17 +87,21 @@ class SyntheticMarket:
         return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
 
     def chunks(self, size: int = 16_384) -> Iterator[Events]:
-        """Yield events from the start, at most `size` at a time, each array fresh; no end."""
+        """Yield events from the start, `size` at a time, each array fresh; there is no end."""
         flow = new_flow(self.settings, _seed_of(self.seed, self.index), self.family)
         engine = new_engines(1, _base_ticks(self.settings))[0]
-        block = np.zeros(BLOCK + 2 * CAPACITY + 2, EVENT)
+        wanted = max(size, BLOCK)
+        block = np.zeros(wanted + 2 * CAPACITY + 2, EVENT)
         block["venue"] = VENUES.index("synthetic")
         out = block.view(np.recarray)
         n = int(flow_open(flow, engine, _opening_orders(self.settings), out))
         while True:
-            for start in range(0, n, size):
-                yield block[start : min(n, start + size)].copy()
-            n = int(flow_run(flow, engine, out, BLOCK))
+            n = int(flow_run(flow, engine, out, n, wanted))
+            whole = n - n % size
+            for start in range(0, whole, size):
+                yield block[start : start + size].copy()
+            block[: n - whole] = block[whole:n]
+            n -= whole
 
 
 def synthetic_sources(settings: Market, seed: int, family: Family = "l2") -> list[SyntheticMarket]:
