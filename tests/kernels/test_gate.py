@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal as D
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,8 @@ DAY = 86_400_000_000_000
 
 def instrument(kind: str = "linear", **more: Any) -> Instrument:
     """One unit per lot, one quote unit per tick; inverse: contracts of 10."""
-    size = D(10) if kind == "inverse" else D(1)
-    settings = {"tick": D(1), "lot": D(1), "contract_size": size, **more}
+    size = Decimal(10) if kind == "inverse" else Decimal(1)
+    settings = {"tick": Decimal(1), "lot": Decimal(1), "contract_size": size, **more}
     return Instrument(venue="v", symbol="s", kind=kind, base="A", quote="USD", **settings)  # type: ignore[arg-type]
 
 
@@ -195,7 +195,7 @@ def test_no_book_no_order() -> None:
 
 
 def test_instrument_filters() -> None:
-    desk = Desk(instrument(min_qty=D(2), max_qty=D(5), min_notional=D(2_500)))
+    desk = Desk(instrument(min_qty=Decimal(2), max_qty=Decimal(5), min_notional=Decimal(2_500)))
     assert desk.ask(BID, 1_000, 1) == "instrument_filter"
     assert desk.ask(BID, 1_000, 2) == "instrument_filter"
     assert desk.ask(BID, 1_000, 3) == "ok"
@@ -204,7 +204,12 @@ def test_instrument_filters() -> None:
 
 def test_price_collar() -> None:
     desk = Desk()
-    for px, expected in ((950, "ok"), (949, "price_collar"), (1_050, "ok"), (1_051, "price_collar")):
+    for px, expected in (
+        (950, "ok"),
+        (949, "price_collar"),
+        (1_050, "ok"),
+        (1_051, "price_collar"),
+    ):
         assert desk.ask(BID, px, 1) == expected
 
 

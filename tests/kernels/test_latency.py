@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def prepared(rows, model, *, ns=50, sigma=1.0, shift=0, cuts=(), seed=9):
     events = events_of(rows)
     stream = holder(seed)
     edges = [0, *sorted(cuts), len(rows)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         prepare_feed(events, start, stop, stream, stream, model, ns, sigma, shift, F_NO_EXCH_TIME)
     return list(zip(events.ts_exch_ns.tolist(), events.ts_local_ns.tolist(), strict=True))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal as D
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -26,8 +26,8 @@ SPOT = Instrument(
     venue="binance",
     symbol="BTCUSDT",
     kind="spot",
-    tick=D("0.01"),
-    lot=D("0.00001"),
+    tick=Decimal("0.01"),
+    lot=Decimal("0.00001"),
     base="BTC",
     quote="USDT",
     maker_fee=-0.00005,
@@ -37,11 +37,11 @@ LINEAR = Instrument(
     venue="okx",
     symbol="BTC-USDT-SWAP",
     kind="linear",
-    tick=D("0.1"),
-    lot=D("0.1"),
+    tick=Decimal("0.1"),
+    lot=Decimal("0.1"),
     base="BTC",
     quote="USDT",
-    contract_size=D("0.01"),
+    contract_size=Decimal("0.01"),
     maker_fee=0.0002,
     taker_fee=0.0005,
 )
@@ -49,11 +49,11 @@ INVERSE = Instrument(
     venue="binancecoinm",
     symbol="BTCUSD_PERP",
     kind="inverse",
-    tick=D("0.1"),
-    lot=D("1"),
+    tick=Decimal("0.1"),
+    lot=Decimal("1"),
     base="BTC",
     quote="USD",
-    contract_size=D("100"),
+    contract_size=Decimal("100"),
     maker_fee=0.0001,
     taker_fee=0.0005,
 )
@@ -162,13 +162,13 @@ FILLS = st.lists(
 @given(fills=FILLS, mid=st.integers(1, 10_000_000))
 def test_money_is_what_the_fills_say_in_exact_decimals(instrument, fills, mid) -> None:
     account = Account(instrument)
-    cash, fees, lots, gross = D(0), D(0), 0, D(1)
+    cash, fees, lots, gross = Decimal(0), Decimal(0), 0, Decimal(1)
     for side, px, qty, maker in fills:
         account.fill(side, px, qty, maker)
         size = qty * instrument.lot * instrument.contract_size
         price = px * instrument.tick
         value = size / price if instrument.kind == "inverse" else size * price
-        fee = value * D(repr(instrument.maker_fee if maker else instrument.taker_fee))
+        fee = value * Decimal(repr(instrument.maker_fee if maker else instrument.taker_fee))
         sign = (1 if side == BID else -1) * (1 if instrument.kind == "inverse" else -1)
         cash += sign * value - fee
         fees += fee

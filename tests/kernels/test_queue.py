@@ -90,5 +90,5 @@ def test_worked_example_power_one() -> None:
 
 
 def test_worked_example_with_trades() -> None:
-    """50 ahead of 100, 10 of them traded: 40 ahead, 90 left; the level shows 72, so 18 cancelled."""
+    """50 ahead of 100, 10 of them traded: 40 of 90 are ahead; the level shows 72: 18 cancelled."""
     assert after(QUEUE_POWER, 40, 10, 100, 72, 1.0) == pytest.approx(40 - 18 * 40 / 90)

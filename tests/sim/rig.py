@@ -1,7 +1,7 @@
 """Drives the loop as a session does, from hand-made events and scripted strategies, without files.
 
 A script says what is asked for and when, in milliseconds after the first event:
-`Script({5: [new(BID, 100, 3)]})`. It runs through the Python protocol, so that a test compiles nothing.
+`Script({5: [new(BID, 100, 3)]})`. It is called as a Python strategy is: nothing is compiled for it.
 """
 
 from __future__ import annotations
@@ -212,7 +212,9 @@ def cancel_all(view: Any) -> None:
 def slots(view: Any, tag: int) -> list[int]:
     """Return the rows of view.orders that hold an order with this tag."""
     orders = view.orders
-    return [int(i) for i in np.flatnonzero((orders["state"] != ORDER_NONE) & (orders["tag"] == tag))]
+    return [
+        int(i) for i in np.flatnonzero((orders["state"] != ORDER_NONE) & (orders["tag"] == tag))
+    ]
 
 
 def _say(

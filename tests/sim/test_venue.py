@@ -148,7 +148,7 @@ def test_others_between_two_own_orders_take_their_turn() -> None:
 
 @pytest.mark.parametrize("model", ["power", "log"])
 def test_no_model_lets_a_later_own_order_overtake(model: str) -> None:
-    """The probabilistic estimate alone is not monotone: 49 of 100 ahead may stay above 60 of 100."""
+    """The estimate alone is not monotone: 49 of 100 ahead may stay above 60 of 100."""
     plan = {5: [new(BID, 100, 1, tag=1)], 9: [new(BID, 100, 1, tag=2)]}
     book = snapshot(0, (BID, 100, 49), (ASK, 102, 5))
     rows = (depth(7, BID, 100, 60), depth(9.5, BID, 100, 100), depth(10, BID, 100, 40))
@@ -329,7 +329,7 @@ def test_an_amend_onto_an_own_order_is_refused() -> None:
 
 @pytest.mark.parametrize(("wanted", "left"), [(7, 4), (2, 0), (4, 1)])
 def test_fills_on_the_way_count_against_an_amend(wanted: int, left: int) -> None:
-    """Five stand open; three fill while the amend travels: the total never exceeds what was asked."""
+    """Five are open, three fill while the amend travels: never more in all than was asked."""
     plan = {5: [new(BID, 101, 5, tag=1)], 20: [amend(1, 101, wanted)]}
     settings = {"latency": {"entry_ns": 4_000_000, "response_ns": 4_000_000}}
     got = run(plan, trade(22, ASK, 101, 3), settings=settings)
@@ -371,12 +371,6 @@ def test_a_snapshot_keeps_our_place_at_most_behind_what_it_shows() -> None:
     got = run(plan, *rows)
     assert got.fills(1) == [(10, 100, 1, 1), (20, 100, 3, 1)]
     assert got.fills(2) == [(20, 99, 1, 1)]  # 6 - 3 of ours at 100, two others, we
-
-
-def test_a_snapshot_in_parts_crosses_nobody_before_it_is_whole() -> None:
-    plan = {5: [new(BID, 101, 4)]}
-    clear = Row(8_000_000, CLEAR, NO_SIDE, 0, 0, 1)
-    assert run(plan, clear, depth(9, ASK, 103, 5)).fills() == []
 
 
 def test_an_order_that_arrives_while_there_is_no_book_stands_behind_all_of_the_next_one() -> None:
