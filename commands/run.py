@@ -18,49 +18,73 @@ app = typer.Typer(help="Run the loop: market in, strategies, gate, simulated ven
 def run(
     ctx: typer.Context,
     source: Annotated[
-        str | None, typer.Option(help="demo or replay. Default: replay when --replay is given.")
+        str | None, typer.Option(help="demo or replay. Default: replay when there is what to.")
     ] = None,
     replay: Annotated[
         list[str] | None,
-        typer.Option(metavar="DATASET|PATH", help="Recording to replay; may be repeated."),
+        typer.Option(
+            metavar="DATASET|PATH...", help="Datasets or recordings, replayed together by time."
+        ),
     ] = None,
-    paths: Annotated[
+    more: Annotated[
         list[str] | None, typer.Argument(metavar="[DATASET|PATH]...", help="More to replay.")
     ] = None,
     strategy: Annotated[
-        str | None, typer.Option(metavar="NAME[,NAME]", help="Strategies, by name or file.")
+        list[str] | None, typer.Option(metavar="NAME[,NAME]", help="Strategies, by name or file.")
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Profile setting or strategy parameter."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="risk.max_drawdown=0.05, gamma=0.2, glft.gamma=0.2."
+        ),
     ] = None,
     duration: Annotated[
         str | None, typer.Option("--for", metavar="DURATION", help="Market time, such as 90s.")
     ] = None,
-    events: Annotated[int | None, typer.Option(min=0, help="Stop after this many events.")] = None,
+    events: Annotated[
+        int | None, typer.Option(min=0, help="Stop once this many events have arrived.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all randomness.")] = None,
     speed: Annotated[str | None, typer.Option(help="max, realtime or a factor: 10x.")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Run folder; default ./runs/<id>.")
     ] = None,
+    repeat: Annotated[
+        str | None,
+        typer.Option("--from", metavar="RUN|MANIFEST", help="Repeat a run from its manifest."),
+    ] = None,
 ) -> None:
-    """Run strategies and leave a run folder with journal, fills, samples and a report."""
-    from kimera_cli.engine.build import Choices, build_request
-    from kimera_cli.engine.drive import drive
+    """Run strategies on the demo market or on recordings; leave a folder with journal and report.
+
+    kimera run --replay RECORDING... --strategy glft,ofi_taker --set gamma=0.2
+    """
+    from kimera_cli.engine.first_use import compiling
 
     world: Context = ctx.obj
-    choices = Choices(
-        source=source,
-        replay=[*(replay or []), *(paths or [])],
-        strategies=strategy.split(",") if strategy else None,
-        settings=settings or [],
-        duration=duration,
-        events=events,
-        seed=seed,
-        speed=speed,
-        out=out,
-        command=["kimera", *sys.argv[1:]],
-    )
-    request = build_request(choices, world)
+    with compiling(world.diagnostics):
+        from kimera_cli.engine.build import Choices, build_request
+        from kimera_cli.engine.drive import drive, prepare
+
+        choices = Choices(
+            source=source,
+            replay=[*(replay or []), *(more or [])],
+            strategies=_names(strategy),
+            settings=settings or [],
+            duration=duration,
+            events=events,
+            seed=seed,
+            speed=speed,
+            out=out,
+            repeat=repeat,
+            command=["kimera", *sys.argv[1:]],
+        )
+        session = prepare(build_request(choices, world), world)
     with world.output() as stream:
-        drive(request, world, stream)
+        drive(session, world, stream)
+
+
+def _names(typed: list[str] | None) -> list[str] | None:
+    """Return the strategies of `--strategy a,b --strategy c`; None when none was typed."""
+    if typed is None:
+        return None
+    return [name.strip() for text in typed for name in text.split(",") if name.strip()]

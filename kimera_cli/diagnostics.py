@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from kimera_cli.progress import SILENT, Progress, TerminalProgress
+from kimera_cli.progress import SILENT, ElapsedProgress, Progress, TerminalProgress
 
 if TYPE_CHECKING:
     from kimera_cli.errors import KimeraError
@@ -116,6 +116,14 @@ class Diagnostics:
         if self.quiet or not self.terminal:
             return SILENT
         self._bar = TerminalProgress(self.stream, label, total, unit, self.clock_ns, self.width)
+        return self._bar
+
+    def elapsed(self, label: str) -> Progress:
+        """Return a running clock for work of unknown length; a note where nobody looks."""
+        if self.quiet or not self.terminal:
+            self.note(label)
+            return SILENT
+        self._bar = ElapsedProgress(self.stream, label, self.clock_ns, self.width)
         return self._bar
 
     def _paint(self, text: str, code: int) -> str:

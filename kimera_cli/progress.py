@@ -5,6 +5,7 @@ Nothing is imported, drawn or timed when progress is off: `SILENT` does nothing.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
@@ -113,3 +114,50 @@ def _clock(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes, secs = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"
+
+
+class ElapsedProgress(Progress):
+    """Draws how long something takes that cannot count its steps, from a thread of its own."""
+
+    def __init__(self, stream: TextIO, label: str, clock_ns: Callable[[], int], width: int) -> None:
+        self.stream = stream
+        self.label = label
+        self.clock_ns = clock_ns
+        self.width = width
+        self.started_ns = clock_ns()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._draw, name="elapsed", daemon=True)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Progress:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line away so that another line can be written."""
+        with self._lock:
+            self.stream.write("\r\x1b[2K")
+            self.stream.flush()
+
+    def line(self, now_ns: int) -> str:
+        """Return the text of the line at a time."""
+        return f"{self.label}  {_clock((now_ns - self.started_ns) // 1_000_000_000)}"
+
+    def _draw(self) -> None:
+        while True:
+            text = self.line(self.clock_ns())[: self.width - 1]
+            with self._lock:
+                self.stream.write(f"\r\x1b[2K{text}")
+                self.stream.flush()
+            if self._done.wait(INTERVAL_NS / 1e9):
+                return

@@ -155,6 +155,27 @@ class Denial(Record, frozen=True):
     qty: str
 
 
+class Funding(Record, frozen=True):
+    """One funding payment on a position; positive is paid."""
+
+    seq: int
+    ts_ns: int
+    ts_exch_ns: int
+    strategy: str
+    instrument: str
+    paid: float
+    currency: str
+    position: str
+
+
+class Halt(Record, frozen=True):
+    """A limit or the kill switch was met: no new risk from here on."""
+
+    seq: int
+    ts_ns: int
+    code: str
+
+
 class RunSummary(Record, frozen=True):
     """What a run came to."""
 
@@ -180,6 +201,12 @@ class RunSummary(Record, frozen=True):
     sharpe_se: float | None = None
     fees_by_currency: dict[str, float] = {}
     pnl_by_strategy: dict[str, float] = {}
+    halted_by: str = ""
+    durability: str = ""
+    market_seconds: float = 0.0
+    loop_events_per_s: float | None = None
+    fill_ratio: float | None = None
+    report: str = ""
 
 
 class Strategy(Record, frozen=True):

@@ -22,7 +22,7 @@ Duration = Annotated[
 Speed = Annotated[
     str,
     Meta(
-        pattern=r"^(max|realtime|\d+(\.\d+)?x)$",
+        pattern=r"^(max|realtime|(?=.*[1-9])\d+(\.\d+)?x)$",
         description="max, realtime or a factor such as 10x",
     ),
 ]

@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kimera_cli.data.source import EventSource
+from msgspec.structs import replace
+
+from kimera_cli.engine.pace import speed_of
+from kimera_cli.engine.parameters import parameters, split_sets, unused
 from kimera_cli.engine.request import RunRequest, Sleeved
-from kimera_cli.errors import UsageError
+from kimera_cli.engine.runfolder import refuse_occupied
+from kimera_cli.engine.sources import check_queue, demo_sources, replay_sources
+from kimera_cli.errors import RiskError, UsageError
+from kimera_cli.layouts import MAX_STRATEGIES
+from kimera_cli.profile import Resolved, parse_sets
 from kimera_cli.profile import load as load_profile
-from kimera_cli.profile import parse_sets
-from kimera_cli.settings import Profile
+from kimera_cli.settings import Portfolio, Profile
 from kimera_cli.strategies.loader import load
-from kimera_cli.strategies.params import resolve
 
 if TYPE_CHECKING:
     from kimera_cli.context import Context
@@ -36,44 +41,93 @@ class Choices:
     seed: int | None = None
     speed: str | None = None
     out: Path | None = None
+    repeat: str | None = None
     command: Sequence[str] = field(default_factory=list)
 
 
 def build_request(choices: Choices, world: Context) -> RunRequest:
     """Return the request; errors name the option or the profile key that is wrong."""
-    sets = parse_sets(choices.settings)
-    own = {k: v for k, v in sets.items() if "." not in k}
-    flags: dict[str, Any] = {k: v for k, v in sets.items() if "." in k}
-    for key, value in (
-        ("run.strategies", list(choices.strategies) if choices.strategies else None),
-        ("run.duration", choices.duration),
-        ("run.events", choices.events),
-        ("run.seed", choices.seed),
-        ("run.speed", choices.speed),
-    ):
-        if value is not None:
-            flags[key] = value
-    resolved = load_profile(world.profile, world.env, flags)
-    profile = resolved.profile
+    kill_file = refuse_killed(world)
+    if choices.out is not None:
+        refuse_occupied(choices.out)
+    if choices.repeat is not None:
+        from kimera_cli.engine.repeat import repeated_request
+
+        return repeated_request(choices, world, kill_file)
     kind = _source_kind(choices)
-    strategies = [_strategy(name, profile, own) for name in profile.run.strategies]
-    _all_used(own, strategies)
-    sources = _replay(choices, world) if kind == "replay" else _demo(profile)
-    limited = kind == "demo" or choices.duration is not None
+    settings, typed = split_sets(parse_sets(choices.settings))
+    resolved = load_profile(world.profile, world.env, {**settings, **_flags(choices)})
+    profile = _with_own_rates(resolved)
+    strategies = _strategies(resolved, typed, world)
+    if kind == "replay":
+        sources = replay_sources(choices.replay, world)
+    else:
+        sources = demo_sources(profile, profile.run.seed)
+    check_queue(sources, profile)
     return RunRequest(
         source=kind,
         sources=sources,
         strategies=strategies,
         profile=profile,
         seed=profile.run.seed,
-        duration_ns=profile.run.duration_ns if limited else 0,
+        duration_ns=_duration_ns(kind, resolved),
         max_events=profile.run.events,
         out=choices.out,
-        speed=_speed(profile.run.speed),
+        speed=speed_of(profile.run.speed),
         command=choices.command,
         profile_name=resolved.name,
-        kill_file=world.home / KILL_FILE,
+        kill_file=kill_file,
     )
+
+
+def refuse_killed(world: Context) -> Path:
+    """Return the kill switch's file; RiskError `risk.kill_switch` while it exists."""
+    path = world.home / KILL_FILE
+    if path.exists():
+        raise RiskError(
+            "risk.kill_switch",
+            f"expected the kill switch to be open, was {path}, which stops all runs",
+            f"when it is safe to trade again: rm {path}",
+            file=str(path),
+        )
+    return path
+
+
+def _flags(choices: Choices) -> dict[str, Any]:
+    """Return what was typed as options, by profile key."""
+    flags = {
+        "run.strategies": choices.strategies,
+        "run.duration": choices.duration,
+        "run.events": choices.events,
+        "run.seed": choices.seed,
+        "run.speed": choices.speed,
+    }
+    return {key: value for key, value in flags.items() if value is not None}
+
+
+def _with_own_rates(resolved: Resolved) -> Profile:
+    """Drop the shipped rates, which are to the dollar, when the portfolio is in another currency."""
+    profile = resolved.profile
+    if not _chosen(resolved, "portfolio.currency"):
+        return profile
+    rates = {
+        currency: rate
+        for currency, rate in profile.portfolio.rates.items()
+        if _chosen(resolved, f"portfolio.rates.{currency}")
+        or profile.portfolio.currency == Portfolio().currency
+    }
+    return replace(profile, portfolio=replace(profile.portfolio, rates=rates))
+
+
+def _chosen(resolved: Resolved, key: str) -> bool:
+    """Tell whether somebody set a value, rather than leaving it as shipped."""
+    return not resolved.origins[key].startswith(("shipped", "built-in"))
+
+
+def _duration_ns(kind: str, resolved: Resolved) -> int:
+    """A recording runs to its end unless somebody asked for less; the demo has no end."""
+    asked = _chosen(resolved, "run.duration")
+    return resolved.profile.run.duration_ns if kind == "demo" or asked else 0
 
 
 def _source_kind(choices: Choices) -> str:
@@ -99,47 +153,24 @@ def _source_kind(choices: Choices) -> str:
     return kind
 
 
-def _speed(text: str) -> float:
-    if text == "max":
-        return 0.0
-    return 1.0 if text == "realtime" else float(text.removesuffix("x"))
-
-
-def _strategy(name: str, profile: Profile, own: dict[str, str]) -> Sleeved:
-    """Load a strategy; parameters come from [strategies.NAME], then from --set NAME=VALUE."""
-    spec = load(name)
-    given: dict[str, object] = dict(profile.strategies.get(spec.name, {}))
-    given.update({key: _number(key, text) for key, text in own.items() if key in spec.params})
-    return Sleeved(spec, resolve(spec, given))
-
-
-def _number(key: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
+def _strategies(resolved: Resolved, typed: dict[str, str], world: Context) -> list[Sleeved]:
+    """Load the strategies of the run; a name stands for one ledger, so each may come once."""
+    names = resolved.profile.run.strategies
+    if not 1 <= len(names) <= MAX_STRATEGIES:
         raise UsageError(
-            "usage.param_value", f"expected a number for {key}, was {text!r}", "--set gamma=0.2"
-        ) from None
-
-
-def _all_used(own: dict[str, str], strategies: Sequence[Sleeved]) -> None:
-    """Refuse a --set that no chosen strategy knows."""
-    for key in own:
-        if not any(key in s.params for s in strategies):
-            resolve(strategies[0].spec, {key: 0.0})
-
-
-def _replay(choices: Choices, world: Context) -> list[EventSource]:
-    from kimera_cli.data.catalog import Catalog
-    from kimera_cli.data.importers.base import ImportOptions
-    from kimera_cli.data.ingest import open_replay
-
-    note = world.diagnostics.note
-    catalog = Catalog(world.home / "data")
-    return open_replay(choices.replay, catalog, ImportOptions(), world.now_ns(), note)
-
-
-def _demo(profile: Profile) -> list[Any]:
-    from kimera_cli.sim.synthetic import synthetic_sources
-
-    return list(synthetic_sources(profile.market, profile.run.seed))
+            "usage.strategies",
+            f"expected 1 to {MAX_STRATEGIES} strategies in one run, was {len(names)}",
+            "see: kimera strategies list",
+        )
+    specs = [load(name) for name in names]
+    own = [spec.name for spec in specs]
+    if twice := next((name for name in own if own.count(name) > 1), ""):
+        raise UsageError(
+            "usage.strategies",
+            f"expected each strategy once, was '{twice}' twice",
+            "to run it with two sets of parameters, copy its file under another name",
+        )
+    values = parameters(specs, resolved, typed)
+    for warning in unused(specs, resolved):
+        world.diagnostics.warning(warning)
+    return [Sleeved(spec, given) for spec, given in zip(specs, values, strict=True)]

@@ -20,6 +20,19 @@ _QUEUES = {
     "l3": "exact first in, first out, from the recording's own orders",
 }
 
+_DURABILITIES = {
+    "batch": "batch: written behind the loop; a killed process loses the slice in work",
+    "process": "process: each slice of the loop is in a memory-mapped log before the next begins",
+    "disk": "disk: fsynced in groups, at most {group_ms:g} ms behind the loop",
+}
+"""Simulated orders never leave the process: durability is that of the record of what happened."""
+
+
+def durability(profile: Profile) -> str:
+    """Return what a crash would cost, in words."""
+    words = _DURABILITIES[profile.run.durability]
+    return words.format(group_ms=profile.journal.group_commit_ms)
+
 
 def data_hash(sources: Sequence[EventSource]) -> str:
     """Return one sha256 hex over the hashes of all sources, in order."""
@@ -37,10 +50,11 @@ def _latency(kind: str, ns: int, sigma: float) -> str:
     return "recorded: the feed's own latency at that moment"
 
 
-def _latencies(latency: Latency) -> dict[str, str]:
+def _latencies(latency: Latency, source: str) -> dict[str, str]:
     feed = _latency(latency.feed, latency.feed_ns, latency.sigma)
     if latency.feed == "recorded":
-        feed = "recorded: the recording's own time stamps"
+        whose = "synthetic market" if source == "demo" else "recording"
+        feed = f"recorded: the {whose}'s own time stamps"
     return {
         "feed": feed,
         "entry": _latency(latency.entry, latency.entry_ns, latency.sigma),
@@ -59,7 +73,7 @@ def fidelity(
         "data_hash": data_hash(request.sources),
         "seed": request.seed,
         "queue_model": queue,
-        "latency": _latencies(profile.latency),
+        "latency": _latencies(profile.latency, request.source),
         "feed_shift_ns": shift_ns,
         "fees": {
             i.name: {"maker": i.maker_fee, "taker": i.taker_fee, "currency": i.settlement}
@@ -71,4 +85,5 @@ def fidelity(
         "market_impact": "none: our orders do not move the recorded flow",
         "spot_short": "allowed, borrowed at no cost" if profile.risk.spot_short else "not allowed",
         "rates": dict(profile.portfolio.rates),
+        "durability": durability(profile),
     }

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from kimera_cli import __version__
+from kimera_cli.data.source import EventSource
 from kimera_cli.engine.request import RunRequest
 from kimera_cli.instrument import Instrument
 
@@ -37,6 +38,12 @@ def host() -> dict[str, Any]:
     }
 
 
+def _recordings(source: EventSource) -> list[dict[str, Any]]:
+    """Return hash and files of each recording behind a source; a synthetic market has none."""
+    info = getattr(source, "info", None)
+    return [] if info is None else [{"hash": s.hash, "files": s.files} for s in info.sources]
+
+
 def manifest_of(
     request: RunRequest, instruments: Sequence[Instrument], fidelity: dict[str, Any]
 ) -> dict[str, Any]:
@@ -45,6 +52,8 @@ def manifest_of(
     content = {
         "kimera": __version__,
         "command": list(request.command),
+        "repeats": request.repeats.run if request.repeats else "",
+        "source": request.source,
         "profile_name": request.profile_name,
         "profile": profile,
         "sources": [
@@ -55,6 +64,7 @@ def manifest_of(
                 "start_ns": source.start_ns,
                 "end_ns": source.end_ns,
                 "instrument": instrument,
+                "recordings": _recordings(source),
             }
             for source, instrument in zip(request.sources, instruments, strict=True)
         ],

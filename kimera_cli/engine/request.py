@@ -1,11 +1,11 @@
-"""What a run is asked to do: sources, strategies, settings. Built by the command, used by the session."""
+"""What a run is asked to do. Built for the command by `build` or `repeat`, used by the session."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kimera_cli.data.source import EventSource
 from kimera_cli.settings import Profile
@@ -18,6 +18,13 @@ class Sleeved:
 
     spec: StrategySpec
     params: dict[str, float]
+
+
+class Repeated(NamedTuple):
+    """The run that is done again, and its trade hash (empty: it did not come to its own end)."""
+
+    run: str
+    trade_hash: str
 
 
 @dataclass(frozen=True)
@@ -40,3 +47,4 @@ class RunRequest:
     host: dict[str, Any] = field(default_factory=dict)
     kill_file: Path | None = None
     """A latch: while this file exists no new risk is taken and everything is cancelled."""
+    repeats: Repeated | None = None

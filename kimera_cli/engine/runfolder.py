@@ -73,10 +73,14 @@ class RunFolder:
         `files` are what `RunRecorder.close` returned; `journal=` what `Journal.close` returned.
         """
         if summary is not None:
-            write_atomic(self.path / SUMMARY, _readable(summary))
+            self.write_summary(summary)
         stated = {name: info._asdict() for name, info in (files or {}).items()}
         self.manifest |= {"ended_ns": ended_ns, "files": stated, **msgspec.to_builtins(facts)}
         self._write_manifest(status)
+
+    def write_summary(self, summary: RunSummary) -> None:
+        """Write (again) what the run came to."""
+        write_atomic(self.path / SUMMARY, _readable(summary))
 
     def update(self, **facts: Any) -> None:
         """Add facts to the manifest of a run that goes on (sources, once they are open)."""
@@ -196,15 +200,24 @@ def _make(path: Path, *, named: bool) -> bool:
     except FileExistsError:
         if not named:
             return False
-        if not path.is_dir() or any(path.iterdir()):
-            raise RunError(
-                "run.folder",
-                f"expected a new or empty folder for the run, was {path}, which holds something",
-                "give another --out; kimera never writes over a run",
-            ) from None
+        refuse_occupied(path)
     except OSError as error:
         raise write_error(path, error) from error
     return True
+
+
+def refuse_occupied(path: Path) -> None:
+    """Raise RunError `run.folder` unless a run may use this folder: it is absent or empty."""
+    try:
+        free = not path.exists() or (path.is_dir() and not any(path.iterdir()))
+    except OSError as error:
+        raise write_error(path, error) from error
+    if not free:
+        raise RunError(
+            "run.folder",
+            f"expected a new or empty folder for the run, was {path}, which holds something",
+            "give another --out; kimera never writes over a run",
+        )
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -20,11 +20,13 @@ from kimera_cli.layouts import (
     R_CANCELLED,
     R_DENIED,
     R_FILL,
+    R_FUNDING,
+    R_HALT,
     R_INTENT,
     R_REJECTED,
     REJECTS,
 )
-from kimera_cli.records import Denial, Fill, Order, Record
+from kimera_cli.records import Denial, Fill, Funding, Halt, Order, Record
 
 ORDER_EVENTS = {
     R_INTENT: "submitted",
@@ -45,17 +47,21 @@ class Translator:
     def __init__(self, strategies: Sequence[str], instruments: Sequence[Instrument]) -> None:
         self.strategies = list(strategies)
         self.instruments = list(instruments)
+        self._others: dict[int, Callable[[Any], Record]] = {
+            R_FILL: self._fill,
+            R_DENIED: self._denial,
+            R_FUNDING: self._funding,
+            R_HALT: self._halt,
+        }
 
     def records(self, rows: Any) -> Iterator[Record]:
-        """Yield orders, fills and denials among rows of dtype RECORD; other kinds are not public lines."""
+        """Yield the public lines among rows of dtype RECORD: all but samples and markouts."""
         for row in rows:
             kind = int(row["kind"])
-            if kind == R_FILL:
-                yield self._fill(row)
-            elif kind == R_DENIED:
-                yield self._denial(row)
-            elif kind in ORDER_EVENTS:
+            if kind in ORDER_EVENTS:
                 yield self._order(row, kind)
+            elif kind in self._others:
+                yield self._others[kind](row)
 
     def _names(self, row: Any) -> tuple[str, Instrument]:
         return self.strategies[int(row["strategy"])], self.instruments[int(row["instrument"])]
@@ -106,13 +112,35 @@ class Translator:
         return Denial(
             seq=int(row["seq"]),
             ts_ns=int(row["ts_ns"]),
-            code=f"risk.{DENIALS[int(row['code'])]}",
+            code=denial_code(int(row["code"])),
             strategy=strategy,
             instrument=instrument.name,
             side=_side(row),
             px=_text(int(row["px_ticks"]), instrument.tick),
             qty=_text(int(row["qty_lots"]), instrument.lot),
         )
+
+    def _funding(self, row: Any) -> Funding:
+        strategy, instrument = self._names(row)
+        return Funding(
+            seq=int(row["seq"]),
+            ts_ns=int(row["ts_ns"]),
+            ts_exch_ns=int(row["ts_exch_ns"]),
+            strategy=strategy,
+            instrument=instrument.name,
+            paid=float(row["fee"]),
+            currency=instrument.settlement,
+            position=_text(int(row["position_lots"]), instrument.lot),
+        )
+
+    def _halt(self, row: Any) -> Halt:
+        code = denial_code(int(row["code"]))
+        return Halt(seq=int(row["seq"]), ts_ns=int(row["ts_ns"]), code=code)
+
+
+def denial_code(code: int) -> str:
+    """Return the public code of a gate's answer: `risk.drawdown`."""
+    return f"risk.{DENIALS[code]}"
 
 
 def _side(row: Any) -> Literal["buy", "sell"]:

@@ -192,7 +192,7 @@ def _instrument(settings: Market, index: int) -> Instrument:
         base="BTC",
         quote="USD",
         min_qty=Decimal(str(settings.lot)),
-        maker_fee=0.0002,
+        maker_fee=0.0,  # a venue for makers: else quotes near the touch can only lose
         taker_fee=0.0005,
     )
 

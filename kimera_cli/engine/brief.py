@@ -1,0 +1,150 @@
+"""The end of a run on a terminal: result, plot, what it assumes, where the rest is.
+
+Returns text, at most `width` columns wide; who writes it is not decided here.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from kimera_cli.records import RunSummary
+from kimera_cli.report import figures
+from kimera_cli.report.analysis import Analysis
+from kimera_cli.report.assumed import assumptions
+from kimera_cli.report.braille import Line, paint, plot, visible
+from kimera_cli.risk.metrics import REGISTRY
+
+NARROWEST, WIDEST = 60, 100
+PLOT_ROWS = 8
+HEADLINE = ("pnl", "max_drawdown_money", "sharpe_annual", "fill_ratio", "turnover", "markout_10s")
+ASSUMED = {
+    "Queue position": "Queue",
+    "Latency": "Latency",
+    "Fees": "Fees",
+    "Fills": "Sizes",
+    "Market impact": "Impact",
+    "Durability": "Durability",
+}
+"""Assumptions that a reader must not miss, and how they are called here; the report has all."""
+_STATUS = {"complete": "green", "interrupted": "yellow"}
+GUTTER = 12
+GAP = 2
+
+
+def page(summary: RunSummary, analysis: Analysis | None, width: int, *, colour: bool) -> str:
+    """Return the whole text."""
+    to = _Page(min(max(width, NARROWEST), WIDEST), colour)
+    sections = [to.head(summary, analysis)]
+    if analysis is not None:
+        sections += [to.headline(analysis), to.equity(analysis)]
+    sections.append(to.facts(_counts(summary)))
+    if analysis is not None:
+        sections.append(to.facts(_assumed(analysis)))
+    sections.append(to.facts(_where(summary), wrap=False))
+    return "\n" + "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+class _Page:
+    def __init__(self, width: int, colour: bool) -> None:
+        self.width = width
+        self.colour = colour
+
+    def head(self, summary: RunSummary, analysis: Analysis | None) -> list[str]:
+        """Return run, status, who traded what, and when."""
+        words = f"● {summary.status}" + (f" by {summary.halted_by}" if summary.halted_by else "")
+        status = paint(words, _STATUS.get(summary.status, "red"), self.colour)
+        run = paint(f"run {summary.run}", "bold", self.colour)
+        room = self.width - visible(run) - visible(status)
+        lines = [run + " " * room + status if room > 0 else f"{run}\n{status}"]
+        if analysis is None:
+            return lines
+        names = ", ".join(analysis.run.strategies)
+        legs = ", ".join(leg.name for leg in analysis.run.legs)
+        lines += textwrap.wrap(f"{names} on {legs}", self.width)
+        if analysis.equity.ts_ns.size:
+            first, last = (int(analysis.equity.ts_ns[i]) for i in (0, -1))
+            span = figures.duration(analysis.equity.span_s)
+            lines.append(f"{figures.moment(first)} to {figures.moment(last)} UTC ({span})")
+        return lines
+
+    def headline(self, analysis: Analysis) -> list[str]:
+        """Return the numbers that matter most, three to a row, with their standard errors."""
+        cells = [self._cell(analysis, name) for name in HEADLINE]
+        wide = self.width // 3
+        lines = []
+        for row in (cells[:3], cells[3:]):
+            lines.append("".join(_left(paint(c[0], "dim", self.colour), wide) for c in row))
+            lines.append("".join(_left(paint(c[1], "bold", self.colour), wide) for c in row))
+        return [line.rstrip() for line in lines]
+
+    def _cell(self, analysis: Analysis, name: str) -> tuple[str, str]:
+        found, definition = analysis.measures[name], REGISTRY[name]
+        parts = figures.estimate_text(found, definition, analysis.run.currency)
+        return definition.label, " ".join(part for part in parts if part)
+
+    def equity(self, analysis: Analysis) -> list[str]:
+        """Return the plot of PnL over time; nothing for a run that never earned or lost."""
+        if analysis.equity.ts_ns.size < 2 or not analysis.equity.pnl.any():
+            return []
+        line = Line(analysis.equity.ts_ns, analysis.equity.pnl, "cyan")
+        title = f"PnL, {analysis.run.currency}"
+        return plot(
+            title, [line], width=self.width, height=PLOT_ROWS, colour=self.colour, zero=True
+        )
+
+    def facts(self, facts: Iterable[tuple[str, str]], *, wrap: bool = True) -> list[str]:
+        """Return `label  text` lines; long texts go on below their own column."""
+        lines = []
+        for label, text in facts:
+            room = self.width - GUTTER - GAP
+            body = textwrap.wrap(text, room) if wrap else [text]
+            lines.append(paint(label.ljust(GUTTER + GAP), "dim", self.colour) + body[0])
+            lines += [" " * (GUTTER + GAP) + rest for rest in body[1:]]
+        return lines
+
+
+def _counts(s: RunSummary) -> list[tuple[str, str]]:
+    orders = [f"{s.orders:,} sent", f"{s.cancels:,} cancelled"]
+    orders += [f"{s.rejects:,} rejected"] if s.rejects else []
+    orders += [f"{s.denied:,} denied by the gate"]
+    taken = s.fills - s.maker_fills
+    facts = [
+        ("Orders", ", ".join(orders)),
+        ("Fills", f"{s.fills:,}: {s.maker_fills:,} as maker, {taken:,} as taker"),
+        ("Fees", _amounts(s.fees_by_currency)),
+    ]
+    if len(s.pnl_by_strategy) > 1:
+        facts.append(("Strategies", _amounts(s.pnl_by_strategy, signed=True)))
+    loop = f"; the loop alone {_rate(s.loop_events_per_s)}" if s.loop_events_per_s else ""
+    took = figures.duration(s.seconds)
+    facts.append(("Speed", f"{s.events:,} events in {took}: {_rate(s.events_per_s)}{loop}"))
+    return facts
+
+
+def _amounts(amounts: dict[str, float], *, signed: bool = False) -> str:
+    """Return `1.20 USD, 0.004 BTC`, or `glft +1.20` when signed."""
+    return ", ".join(
+        f"{name} {figures.money(value)}"
+        if signed
+        else f"{figures.number(value, figures.decimals_for(value, None, money=True))} {name}"
+        for name, value in amounts.items()
+    )
+
+
+def _assumed(analysis: Analysis) -> list[tuple[str, str]]:
+    stated = {line.label: line.value for line in assumptions(analysis.run)}
+    return [(short, stated[label]) for label, short in ASSUMED.items() if label in stated]
+
+
+def _where(s: RunSummary) -> list[tuple[str, str]]:
+    report = s.report or f"kimera report html {s.run}"
+    return [("Trades", f"hash {s.trade_hash[:16]}"), ("Report", report), ("Folder", s.folder)]
+
+
+def _rate(per_s: float) -> str:
+    return f"{figures.compact(per_s)} events/s"
+
+
+def _left(text: str, width: int) -> str:
+    return text + " " * max(GAP, width - visible(text))
