@@ -55,17 +55,16 @@ def _pass(event, out, kind):
 
 @kernel
 def _add(state, event, outs, n):
-    info = state.info[0]
     if event.qty_lots <= 0 or event.px_ticks < 0 or event.side > ASK:
-        info.bad_events += 1
+        state.bad_events += 1
         _pass(event, outs[n], STATUS)
     elif l3_find(state, event.ref) != 0:
-        info.duplicate_ids += 1
+        state.duplicate_ids += 1
         _pass(event, outs[n], STATUS)
     else:
         at = l3_add(state, event.ref, np.int64(event.side), event.px_ticks, event.qty_lots)
-        order = state.orders[at]
-        level = state.levels[order.level]
+        order = state.orders[np.uint64(at)]
+        level = state.levels[np.uint64(order.level)]
         _say(event, outs[n], ADD, level.px_ticks, level.qty_lots, order.priority)
     return n + 1
 
@@ -73,8 +72,8 @@ def _add(state, event, outs, n):
 @kernel
 def _take(state, at, lots, event, out):
     """Take lots from an order (all of it when lots reach its size) and tell the level."""
-    order = state.orders[at]
-    level = state.levels[order.level]
+    order = state.orders[np.uint64(at)]
+    level = state.levels[np.uint64(order.level)]
     px = level.px_ticks
     side = level.side
     priority = order.priority
@@ -90,8 +89,8 @@ def _take(state, at, lots, event, out):
 
 @kernel
 def _modify(state, at, event, outs, n):
-    order = state.orders[at]
-    level = state.levels[order.level]
+    order = state.orders[np.uint64(at)]
+    level = state.levels[np.uint64(order.level)]
     side = np.int64(level.side)
     old_px = level.px_ticks
     px = event.px_ticks if event.px_ticks > 0 else old_px
@@ -107,8 +106,8 @@ def _modify(state, at, event, outs, n):
     outs[n].side = side
     outs[n].flags = event["flags"] & (0xFFFF ^ F_LAST)
     at = l3_add(state, event.ref, side, px, event.qty_lots)
-    order = state.orders[at]
-    level = state.levels[order.level]
+    order = state.orders[np.uint64(at)]
+    level = state.levels[np.uint64(order.level)]
     _say(event, outs[n + 1], ADD, px, level.qty_lots, order.priority)
     outs[n + 1].side = side
     return n + 2
@@ -118,35 +117,34 @@ def _modify(state, at, event, outs, n):
 def l3_normalise(events_in, n, state, events_out):
     """Normalise the first n events; events_out needs room for 2 n. Returns the number written.
 
-    Stops early, with info.status L3_FULL, when the state has no room: info.consumed events are then
+    Stops early, with state.status L3_FULL, when the state has no room: consumed events are then
     taken in, and the caller enlarges the state (market.l3) and calls again with the rest.
     """
-    info = state.info[0]
-    info.status = L3_OK
+    state.status = L3_OK
     n_out = 0
     for i in range(n):
         event = events_in[i]
         kind = event.kind
         if kind == ADD or kind == MODIFY:
             if not l3_room(state):
-                info.status = L3_FULL
-                info.consumed = i
+                state.status = L3_FULL
+                state.consumed = i
                 return n_out
         if kind == ADD:
             n_out = _add(state, event, events_out, n_out)
         elif kind == MODIFY or kind == DELETE or kind == EXECUTE:
             at = l3_find(state, event.ref)
             if at == 0:
-                info.unknown_ids += 1
+                state.unknown_ids += 1
                 _pass(event, events_out[n_out], STATUS)
                 n_out += 1
             elif kind == MODIFY:
                 n_out = _modify(state, at, event, events_out, n_out)
             else:
-                held = state.orders[at].qty_lots
+                held = state.orders[np.uint64(at)].qty_lots
                 lots = event.qty_lots if kind == EXECUTE else held
                 if lots > held:
-                    info.over_executed += 1
+                    state.over_executed += 1
                 _take(state, at, lots, event, events_out[n_out])
                 n_out += 1
         else:
@@ -154,5 +152,5 @@ def l3_normalise(events_in, n, state, events_out):
                 l3_clear(state, event.side)
             _pass(event, events_out[n_out], kind)
             n_out += 1
-    info.consumed = n
+    state.consumed = n
     return n_out

@@ -1,38 +1,15 @@
 """Resting orders by id, first in first out per price level: state and moves of the L3 book.
 
-State is one namedtuple of arrays (market.l3.new_l3): `info` is a record of counters, `orders` and
-`levels` are pools with position 0 unused, and the slots are their open-addressing indices without
-tombstones. Reading a feed into it is kernels/l3.py.
+State is one record (market.l3.new_l3): `orders` and `levels` are pools with position 0 unused, the
+slots are their open-addressing indices without tombstones. Reading a feed into it is kernels/l3.py.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from kimera_cli.kernels._jit import kernel
 from kimera_cli.layouts import ASK, BID
-
-L3_INFO = np.dtype(
-    [
-        ("n_orders", "i8"),
-        ("n_levels", "i8"),
-        ("free_order", "i8"),  # head of the list of freed orders; 0: none
-        ("free_level", "i8"),
-        ("used_orders", "i8"),  # pool positions ever used
-        ("used_levels", "i8"),
-        ("priority", "i8"),  # last arrival number given
-        ("unknown_ids", "i8"),
-        ("duplicate_ids", "i8"),
-        ("over_executed", "i8"),
-        ("bad_events", "i8"),  # ADD without size, side or price
-        ("consumed", "i8"),  # events taken in by the last call of l3_normalise
-        ("status", "i8"),  # L3_OK or L3_FULL, of the last call
-    ],
-    align=True,
-)
 
 L3_ORDER = np.dtype(
     [
@@ -62,14 +39,33 @@ L3_LEVEL = np.dtype(
 )
 
 
-class L3State(NamedTuple):
-    """State of one order-by-order book; the slots arrays have a power of two of entries."""
+def l3_dtype(orders: int) -> np.dtype[np.void]:
+    """Return the layout of a state for `orders` (a power of two) and a quarter as many levels.
 
-    info: NDArray[np.void]
-    orders: NDArray[np.void]
-    order_slots: NDArray[np.int32]
-    levels: NDArray[np.void]
-    level_slots: NDArray[np.int32]
+    Kernels compile once per size. The slots are twice as many as what they index.
+    """
+    return np.dtype(
+        [
+            ("orders", L3_ORDER, (orders + 1,)),
+            ("order_slots", "i4", (2 * orders,)),
+            ("levels", L3_LEVEL, (orders // 4 + 1,)),
+            ("level_slots", "i4", (orders // 2,)),
+            ("n_orders", "i8"),
+            ("n_levels", "i8"),
+            ("free_order", "i8"),  # head of the list of freed orders; 0: none
+            ("free_level", "i8"),
+            ("used_orders", "i8"),  # pool positions ever used
+            ("used_levels", "i8"),
+            ("priority", "i8"),  # last arrival number given
+            ("unknown_ids", "i8"),
+            ("duplicate_ids", "i8"),
+            ("over_executed", "i8"),
+            ("bad_events", "i8"),  # ADD without size, side or price
+            ("consumed", "i8"),  # events taken in by the last call of l3_normalise
+            ("status", "i8"),  # L3_OK or L3_FULL, of the last call
+        ],
+        align=True,
+    )
 
 
 _1 = np.uint64(1)
@@ -99,7 +95,7 @@ def _order_slot(state, order_id):
     slot = _home(order_id, mask)
     while True:
         at = state.order_slots[slot]
-        if at == 0 or state.orders[at].id == order_id:
+        if at == 0 or state.orders[np.uint64(at)].id == order_id:
             return slot
         slot = (slot + _1) & mask
 
@@ -120,7 +116,7 @@ def _drop_order_slot(state, order_id):
         at = state.order_slots[probe]
         if at == 0:
             break
-        home = _home(state.orders[at].id, mask)
+        home = _home(state.orders[np.uint64(at)].id, mask)
         if ((probe - home) & mask) >= ((probe - hole) & mask):
             state.order_slots[hole] = at
             hole = probe
@@ -136,7 +132,7 @@ def _level_slot(state, side, px_ticks):
         at = state.level_slots[slot]
         if at == 0:
             return slot
-        level = state.levels[at]
+        level = state.levels[np.uint64(at)]
         if level.px_ticks == px_ticks and level.side == side:
             return slot
         slot = (slot + _1) & mask
@@ -158,7 +154,7 @@ def _drop_level_slot(state, side, px_ticks):
         at = state.level_slots[probe]
         if at == 0:
             break
-        level = state.levels[at]
+        level = state.levels[np.uint64(at)]
         home = _home(_level_key(np.int64(level.side), level.px_ticks), mask)
         if ((probe - home) & mask) >= ((probe - hole) & mask):
             state.level_slots[hole] = at
@@ -170,22 +166,20 @@ def _drop_level_slot(state, side, px_ticks):
 @kernel
 def l3_room(state):
     """Return True when one more order at a new level fits."""
-    info = state.info[0]
-    orders = info.free_order != 0 or info.used_orders + 1 < state.orders.shape[0]
-    levels = info.free_level != 0 or info.used_levels + 1 < state.levels.shape[0]
+    orders = state.free_order != 0 or state.used_orders + 1 < state.orders.shape[0]
+    levels = state.free_level != 0 or state.used_levels + 1 < state.levels.shape[0]
     return orders and levels
 
 
 @kernel
 def _new_level(state, side, px_ticks):
-    info = state.info[0]
-    at = info.free_level
+    at = state.free_level
     if at != 0:
-        info.free_level = np.int64(state.levels[at].next)
+        state.free_level = np.int64(state.levels[np.uint64(at)].next)
     else:
-        info.used_levels += 1
-        at = info.used_levels
-    level = state.levels[at]
+        state.used_levels += 1
+        at = state.used_levels
+    level = state.levels[np.uint64(at)]
     level.px_ticks = px_ticks
     level.side = side
     level.qty_lots = 0
@@ -193,7 +187,7 @@ def _new_level(state, side, px_ticks):
     level.head = 0
     level.tail = 0
     state.level_slots[_level_slot(state, side, px_ticks)] = at
-    info.n_levels += 1
+    state.n_levels += 1
     return at
 
 
@@ -203,28 +197,27 @@ def l3_add(state, order_id, side, px_ticks, qty_lots):
 
     Returns its position in `orders`.
     """
-    info = state.info[0]
     at_level = l3_level(state, side, px_ticks)
     if at_level == 0:
         at_level = _new_level(state, side, px_ticks)
-    at = info.free_order
+    at = state.free_order
     if at != 0:
-        info.free_order = np.int64(state.orders[at].next)
+        state.free_order = np.int64(state.orders[np.uint64(at)].next)
     else:
-        info.used_orders += 1
-        at = info.used_orders
-    info.priority += 1
-    info.n_orders += 1
-    level = state.levels[at_level]
-    order = state.orders[at]
+        state.used_orders += 1
+        at = state.used_orders
+    state.priority += 1
+    state.n_orders += 1
+    level = state.levels[np.uint64(at_level)]
+    order = state.orders[np.uint64(at)]
     order.id = order_id
     order.qty_lots = qty_lots
-    order.priority = info.priority
+    order.priority = state.priority
     order.level = at_level
     order.prev = level.tail
     order.next = 0
     if level.tail != 0:
-        state.orders[level.tail].next = at
+        state.orders[np.uint64(level.tail)].next = at
     else:
         level.head = at
     level.tail = at
@@ -237,16 +230,15 @@ def l3_add(state, order_id, side, px_ticks, qty_lots):
 @kernel
 def l3_remove(state, at):
     """Take the order at position `at` out of the book. Returns what its level holds then."""
-    info = state.info[0]
-    order = state.orders[at]
+    order = state.orders[np.uint64(at)]
     at_level = np.int64(order.level)
-    level = state.levels[at_level]
+    level = state.levels[np.uint64(at_level)]
     if order.prev != 0:
-        state.orders[order.prev].next = order.next
+        state.orders[np.uint64(order.prev)].next = order.next
     else:
         level.head = order.next
     if order.next != 0:
-        state.orders[order.next].prev = order.prev
+        state.orders[np.uint64(order.next)].prev = order.prev
     else:
         level.tail = order.prev
     level.qty_lots -= order.qty_lots
@@ -254,24 +246,24 @@ def l3_remove(state, at):
     left = level.qty_lots
     _drop_order_slot(state, order.id)
     order.level = 0
-    order.next = info.free_order
-    info.free_order = at
-    info.n_orders -= 1
+    order.next = state.free_order
+    state.free_order = at
+    state.n_orders -= 1
     if level.count == 0:
         _drop_level_slot(state, np.int64(level.side), level.px_ticks)
-        level.next = info.free_level
-        info.free_level = at_level
-        info.n_levels -= 1
+        level.next = state.free_level
+        state.free_level = at_level
+        state.n_levels -= 1
     return left
 
 
 @kernel
 def l3_clear(state, side):
     """Forget the orders of one side (BID, ASK) or of both (NO_SIDE)."""
-    for at in range(1, state.info[0].used_orders + 1):
-        at_level = np.int64(state.orders[at].level)
+    for at in range(1, state.used_orders + 1):
+        at_level = np.int64(state.orders[np.uint64(at)].level)
         if at_level != 0:
-            of = state.levels[at_level].side
+            of = state.levels[np.uint64(at_level)].side
             if side not in (BID, ASK) or of == side:
                 l3_remove(state, at)
 
@@ -279,10 +271,10 @@ def l3_clear(state, side):
 @kernel
 def l3_reindex(state):
     """Fill empty indices from the pools, after these were copied into larger ones."""
-    for at in range(1, state.info[0].used_orders + 1):
-        if state.orders[at].level != 0:
-            state.order_slots[_order_slot(state, state.orders[at].id)] = at
-    for at in range(1, state.info[0].used_levels + 1):
-        level = state.levels[at]
+    for at in range(1, state.used_orders + 1):
+        if state.orders[np.uint64(at)].level != 0:
+            state.order_slots[_order_slot(state, state.orders[np.uint64(at)].id)] = at
+    for at in range(1, state.used_levels + 1):
+        level = state.levels[np.uint64(at)]
         if level.count != 0:
             state.level_slots[_level_slot(state, np.int64(level.side), level.px_ticks)] = at

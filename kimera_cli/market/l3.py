@@ -8,15 +8,7 @@ import numpy as np
 
 from kimera_cli.errors import DataError
 from kimera_cli.kernels.l3 import L3_FULL, l3_normalise
-from kimera_cli.kernels.l3_book import (
-    L3_INFO,
-    L3_LEVEL,
-    L3_ORDER,
-    L3State,
-    l3_find,
-    l3_level,
-    l3_reindex,
-)
+from kimera_cli.kernels.l3_book import l3_dtype, l3_find, l3_level, l3_reindex
 from kimera_cli.layouts import EVENT, Events
 from kimera_cli.market.book import Book
 
@@ -29,19 +21,11 @@ class RestingOrder(NamedTuple):
     priority: int
 
 
-def new_l3(orders: int = 1 << 16, levels: int = 1 << 14) -> L3State:
-    """Return an empty state with room for that many orders and levels."""
-    return L3State(
-        np.zeros(1, L3_INFO).view(np.recarray),
-        np.zeros(orders + 1, L3_ORDER).view(np.recarray),
-        np.zeros(_slots(orders), np.int32),
-        np.zeros(levels + 1, L3_LEVEL).view(np.recarray),
-        np.zeros(_slots(levels), np.int32),
-    )
-
-
-def _slots(n: int) -> int:
-    return 1 << (2 * n - 1).bit_length()
+def new_l3(orders: int = 1 << 17) -> Any:
+    """Return an empty state with room for `orders`, a power of two from 8."""
+    if orders < 8 or orders & (orders - 1):
+        raise DataError("data.l3", f"expected a power of two from 8 for the orders, was {orders}")
+    return np.zeros(1, l3_dtype(orders)).view(np.recarray)[0]
 
 
 class L3Normaliser:
@@ -51,8 +35,8 @@ class L3Normaliser:
     `duplicate_ids`, `over_executed`, `bad_events`.
     """
 
-    def __init__(self, orders: int = 1 << 16, levels: int = 1 << 14) -> None:
-        self.state = new_l3(orders, levels)
+    def __init__(self, orders: int = 1 << 17) -> None:
+        self.state = new_l3(orders)
 
     def normalise(self, events: Events) -> Events:
         """Return the events retold (see kernels/l3.py), shape (n,) with n <= 2 len(events)."""
@@ -63,39 +47,40 @@ class L3Normaliser:
         n = 0
         while True:
             n += int(l3_normalise(rest, len(rest), self.state, out[n:]))
-            info = self.state.info[0]
-            if info.status != L3_FULL:
+            if self.state.status != L3_FULL:
                 return np.asarray(out[:n])
-            rest = rest[int(info.consumed) :]
+            rest = rest[int(self.state.consumed) :]
             self.state = _enlarged(self.state)
 
     @property
     def unknown_ids(self) -> int:
         """Events that named an order that is not in the book."""
-        return int(self.state.info[0].unknown_ids)
+        return int(self.state.unknown_ids)
 
     @property
     def duplicate_ids(self) -> int:
         """ADD events of an order that is in the book already."""
-        return int(self.state.info[0].duplicate_ids)
+        return int(self.state.duplicate_ids)
 
     @property
     def over_executed(self) -> int:
         """Executions larger than the order."""
-        return int(self.state.info[0].over_executed)
+        return int(self.state.over_executed)
 
     @property
     def bad_events(self) -> int:
         """ADD events without a side, a size or a price."""
-        return int(self.state.info[0].bad_events)
+        return int(self.state.bad_events)
 
 
-def _enlarged(state: L3State) -> L3State:
+def _enlarged(state: Any) -> Any:
     """Return the same book in twice the room. Positions stay; only the indices are laid anew."""
-    grown = new_l3(2 * (len(state.orders) - 1), 2 * (len(state.levels) - 1))
-    grown.info[:] = state.info
-    grown.orders[: len(state.orders)] = state.orders
-    grown.levels[: len(state.levels)] = state.levels
+    grown = new_l3(2 * (len(state.orders) - 1))
+    for name in state.dtype.names:
+        if name in ("orders", "levels"):
+            grown[name][: len(state[name])] = state[name]
+        elif name not in ("order_slots", "level_slots"):
+            grown[name] = state[name]
     l3_reindex(grown)
     return grown
 
@@ -138,7 +123,7 @@ class L3Book:
         return lots
 
     def __len__(self) -> int:
-        return int(self.feed.state.info[0].n_orders)
+        return int(self.feed.state.n_orders)
 
     def __contains__(self, order_id: int) -> bool:
         return bool(l3_find(self.feed.state, np.int64(order_id)))
