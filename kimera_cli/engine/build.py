@@ -106,7 +106,7 @@ def _flags(choices: Choices) -> dict[str, Any]:
 
 
 def _with_own_rates(resolved: Resolved) -> Profile:
-    """Drop the shipped rates, which are to the dollar, when the portfolio is in another currency."""
+    """Drop the shipped rates, which are to the dollar, from a portfolio in another currency."""
     profile = resolved.profile
     if not _chosen(resolved, "portfolio.currency"):
         return profile
