@@ -41,7 +41,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
 class Run(Section, frozen=True):
     """[run]: what `kimera run` does when no option says otherwise."""
 
-    strategies: list[str] = field(default_factory=lambda: ["avellaneda_stoikov"])
+    strategies: list[str] = field(default_factory=lambda: ["glft"])
     duration: Duration = "10m"
     events: Count = 0
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
@@ -164,4 +164,14 @@ class Profile(Section, frozen=True):
     risk: Risk = field(default_factory=Risk)
     market: Market = field(default_factory=Market)
     journal: Journal = field(default_factory=Journal)
-    strategies: dict[str, dict[str, float]] = field(default_factory=dict)
+    strategies: dict[str, dict[str, float]] = field(
+        default_factory=lambda: {
+            "glft": {
+                "k": 4.0,
+                "gamma": 0.5,
+                "intensity": 16.0,
+                "order_notional": 2_000.0,
+                "tolerance_bps": 0.05,
+            }
+        }
+    )
