@@ -1,9 +1,9 @@
 """Numpy layouts of the hot path, declared once.
 
-Everything the kernels share is a flat, aligned record: an event is one 64-byte cache line. Integers carry
-prices (ticks), sizes (lots) and time (ns since the Unix epoch, UTC); floats appear only where a value is
-a statistic or money. Kernels read and write these records through attributes (`view.position_lots`), and
-the same code runs on `numpy.record` when compilation is switched off.
+Everything the kernels share is a flat, aligned record: an event is one 64-byte cache line.
+Integers carry prices (ticks), sizes (lots) and time (ns since the Unix epoch, UTC); floats appear
+only where a value is a statistic or money. Kernels read and write these records through attributes
+(`view.position_lots`), and the same code runs on `numpy.record` when compilation is switched off.
 """
 
 from __future__ import annotations
@@ -34,12 +34,16 @@ DEPTH = 1
 TRADE = 2
 """A trade; side is the aggressor's."""
 QUOTE = 3
-"""The feed's own best price and size of one side. A statement to check against; it does not touch the book."""
+"""The feed's own best price and size of one side. A statement to check against; it does not touch
+the book.
+"""
 CLEAR = 4
 """Forget a side (BID, ASK) or both (NO_SIDE): a snapshot follows, or the feed lost its place."""
 CHECKSUM = 5
-"""The feed's own book checksum after the message (unsigned, in qty_lots). Where its text depends on how
-the venue writes numbers (Kraken), px_ticks and ref say how many decimals prices and sizes were sent with."""
+"""The feed's own book checksum after the message (unsigned, in qty_lots). Where its text depends
+on how the venue writes numbers (Kraken), px_ticks and ref say how many decimals prices and
+sizes were sent with.
+"""
 ADD = 6
 """L3: order `ref` enters with qty_lots at px_ticks."""
 MODIFY = 7
@@ -61,14 +65,17 @@ F_LAST = 1
 F_SNAPSHOT = 2
 """Part of a snapshot."""
 F_GAP = 4
-"""The importer saw a sequence gap just before this event: the book is not to be trusted until a snapshot."""
+"""The importer saw a sequence gap just before this event: the book is not to be trusted until a
+snapshot.
+"""
 F_HIDDEN = 8
 """A trade against hidden liquidity: no displayed size leaves the book."""
 F_NO_EXCH_TIME = 16
 """The venue sent no time of its own: ts_exch_ns equals ts_local_ns."""
 F_STALE = 32
-"""The message is older than the snapshot before it (Binance: u <= lastUpdateId): the book already holds it,
-and applying it would undo what came after. It does not touch the book."""
+"""The message is older than the snapshot before it (Binance: u <= lastUpdateId): the book already
+holds it, and applying it would undo what came after. It does not touch the book.
+"""
 F_HALF_TICK = 64
 """The trade printed half a tick above px_ticks (midpoint executions of hidden orders)."""
 
@@ -113,7 +120,9 @@ VENUES = (
     "bitfinex",
     "nasdaq",
 )
-"""Venue names by index, in ccxt's spelling (binance: spot; binanceusdm, binancecoinm: its futures). Append only."""
+"""Venue names by index, in ccxt's spelling (binance: spot; binanceusdm, binancecoinm: its
+futures). Append only.
+"""
 
 # --- instruments -------------------------------------------------------------------------------
 SPOT = 0
@@ -134,10 +143,7 @@ INSTRUMENT = np.dtype(
         ("min_lots", "i8"),
         ("max_lots", "i8"),  # 0: no limit known
         ("min_notional", "f8"),  # quote currency
-        (
-            "settle_rate",
-            "f8",
-        ),  # portfolio currency per unit of settlement currency; NaN for inverse: the price itself is used
+        ("settle_rate", "f8"),  # portfolio currency per unit of quote currency
     ],
     align=True,
 )
@@ -155,7 +161,9 @@ POST_ONLY = 3
 ACT_NEW = 1
 ACT_CANCEL = 2
 ACT_AMEND = 3
-"""Change px_ticks and qty_lots (the new open quantity). Priority survives only a smaller size at the same price."""
+"""Change px_ticks and qty_lots (the new open quantity). Priority survives only a smaller size at
+the same price.
+"""
 ACT_CANCEL_ALL = 4
 
 ORDER_NONE = 0
@@ -398,5 +406,6 @@ OHLCV = np.dtype(
     ],
     align=True,
 )
-"""One bar as its source tells it; NaN stands where the source has no number. 72 bytes. Family `mark-*`:
-prices are mark prices; family `funding-*`: the rate is in `open`."""
+"""One bar as its source tells it; NaN stands where the source has no number. 72 bytes. Family
+`mark-*`: prices are mark prices; family `funding-*`: the rate is in `open`.
+"""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kimera_cli.kernels.audit import RECORD_MARGIN
 from kimera_cli.kernels.entry import addresses, advance
-from kimera_cli.kernels.loop import RECORD_MARGIN
 from kimera_cli.kernels.state import (
     FOREVER,
     GATE,

@@ -1,1 +1,3 @@
-"""Numba kernels: pure functions on preallocated arrays. They know layouts and each other, nothing else."""
+"""Numba kernels: pure functions on preallocated arrays. They know layouts and each other, nothing
+else.
+"""

@@ -75,5 +75,6 @@ def inner(function: F) -> F:
 
 
 def hot(function: F) -> F:
-    """Compile as `inner` and inline wherever it is called: for what happens to every single event."""
-    return kernel(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)(function)  # type: ignore[no-any-return]
+    """Compile as `inner` and inline at every call: for what happens to every single event."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+    return kernel(**options)(function)  # type: ignore[no-any-return]

@@ -35,10 +35,10 @@ def strategy_address(function: Callable[[Any], int]) -> int:
 
 
 @intrinsic
-def _call_address(typing_context, address, view):  # type: ignore[no-untyped-def]
+def _call_address(typing_context, address, view):
     """Call the function at `address` with one VIEW record; return its int64."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         view_type = STRATEGY_SIG.args[0]
         convention = context.call_conv
         function_type = convention.get_function_type(STRATEGY_SIG.return_type, (view_type,))
