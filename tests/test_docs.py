@@ -1,8 +1,9 @@
 """Every command line in README.md and docs/ is executed.
 
 A block marked `sh`, `bash` or `console` is run as a reader would run it: its lines in order, in one
-folder of its own, with kimera's data in there too. In a `console` block only the lines after `$ `
-are commands; a line ending in a backslash goes on. CONTRIBUTING.md tells how to mark a block.
+folder of its own, with kimera's data in there too; the blocks of a tutorial share one, because a
+tutorial goes on where it was. In a `console` block only the lines after `$ ` are commands; a line
+ending in a backslash goes on. CONTRIBUTING.md tells how to mark a block.
 
 - `# not run: reason` on a line: that command is skipped, with the reason. On a line of its own it
   speaks for the rest of the block.
@@ -70,7 +71,16 @@ def blocks(page: Path) -> list[Block]:
         commands = parse(lines, line + 1, console=match["kind"] == "console")
         if commands:
             found.append(Block(page, line, commands, fixture))
-    return found
+    return together(found) if page.parent.name == "tutorial" else found
+
+
+def together(parts: list[Block]) -> list[Block]:
+    """Return the blocks of a tutorial as one."""
+    if not parts:
+        return []
+    commands = [command for part in parts for command in part.commands]
+    fixture = next((part.fixture for part in parts if part.fixture), "")
+    return [Block(parts[0].page, parts[0].line, commands, fixture)]
 
 
 def parse(lines: list[str], first: int, *, console: bool) -> list[Command]:
@@ -176,6 +186,15 @@ def test_a_reason_on_its_own_line_speaks_for_the_rest() -> None:
         "",
         "needs a venue",
         "sets up or leaves the checkout",
+    ]
+
+
+def test_the_blocks_of_a_tutorial_share_a_folder() -> None:
+    page = ROOT / "docs" / "tutorial" / "first-run.md"
+    (whole,) = blocks(page)
+    written = [c for c in page.read_text(encoding="utf-8").splitlines() if c.startswith("kimera ")]
+    assert [c.text for c in whole.commands if c.text.startswith("kimera ")] == [
+        EXIT.sub("", line).strip() for line in written
     ]
 
 
