@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core.errors import NumbaExperimentalFeatureWarning
+from numba.core.types import unliteral
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,13 +57,30 @@ warnings.filterwarnings("ignore", category=NumbaExperimentalFeatureWarning)
 
 
 def kernel(*args: Any, **options: Any) -> Any:
-    """Compile a kernel: `@kernel` or `@kernel(signature)`; options `inline` only where a call is
-    measured to cost.
+    """Compile a kernel: `@kernel`, or `@kernel(signature)` to compile at once.
+
+    Constant arguments do not make versions of their own: numba would compile `answer(..., R_FILL)`
+    and `answer(..., R_CANCELLED)` twice, and the loop a third slower.
     """
     settings = {"cache": True, "error_model": "numpy", "fastmath": False, "nogil": True, **options}
     if len(args) == 1 and callable(args[0]) and not options:
-        return numba.njit(**settings)(args[0])
-    return numba.njit(*args, **settings)
+        return _without_literals(numba.njit(**settings)(args[0]))
+    decorate = numba.njit(*args, **settings)
+    return lambda function: _without_literals(decorate(function))
+
+
+def _without_literals(dispatcher: Any) -> Any:
+    """Let calls from other kernels see plain int64 where they pass a constant."""
+    if not numba.config.DISABLE_JIT:
+        plain = dispatcher.get_call_template
+
+        def template(args: Any, kws: Any) -> Any:
+            return plain(
+                tuple(unliteral(a) for a in args), {k: unliteral(a) for k, a in kws.items()}
+            )
+
+        dispatcher.get_call_template = template
+    return dispatcher
 
 
 def inner(function: F) -> F:
@@ -74,7 +92,10 @@ def inner(function: F) -> F:
     return kernel(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)  # type: ignore[no-any-return]
 
 
-def hot(function: F) -> F:
-    """Compile as `inner` and inline at every call: for what happens to every single event."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
-    return kernel(**options)(function)  # type: ignore[no-any-return]
+def part(function: F) -> F:
+    """Compile into the one kernel that calls it, before types are known.
+
+    For what happens to every event, and for the outer shells of the loop: each level of kernels
+    optimises all below it once more, which took 8 s a level.
+    """
+    return kernel(inline="always")(function)  # type: ignore[no-any-return]

@@ -20,7 +20,7 @@ forward); let the arrivals in; deliver answers; call strategies; pass their orde
 
 from __future__ import annotations
 
-from kimera_cli.kernels._jit import inner, kernel
+from kimera_cli.kernels._jit import inner, kernel, part
 from kimera_cli.kernels.answers import mid_of
 from kimera_cli.kernels.arrive import arrive_run, next_arrival
 from kimera_cli.kernels.audit import RECORD_MARGIN, emit_markouts, sample
@@ -122,7 +122,7 @@ def venue_run(
     return 0
 
 
-@inner
+@part
 def venue_advance(
     loop, streams, buffers, books, own, requests, messages, markouts, sleeves, records
 ):
@@ -179,7 +179,7 @@ def venue_advance(
             return status
 
 
-@kernel
+@part
 def catch_up(loop, k, streams, buffers, books, own, requests, messages, markouts, sleeves, records):
     """Let the venue's side of a stream in which we have nothing follow to what has arrived."""
     stream = streams[k]
@@ -267,7 +267,7 @@ def choose(loop, streams, buffers, messages, strategies):
     return 0
 
 
-@kernel
+@part
 def turn_loop(
     loops,
     gates,

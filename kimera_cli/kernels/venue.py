@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from kimera_cli.kernels._jit import hot, inner, kernel
+from kimera_cli.kernels._jit import inner, kernel, part
 from kimera_cli.kernels.answers import (
     REJ_BOOK_FULL,
     REJ_FOK,
@@ -77,7 +77,7 @@ from kimera_cli.layouts import (
 _ONE = np.uint64(1)
 
 
-@hot
+@part
 def venue_level(loop, stream, book, own, e):
     """Set one level; own orders there move in the queue. Return the book's status."""
     if stream.n_taken > 0:
@@ -136,7 +136,7 @@ def venue_execute(loop, stream, book, messages, markouts, own, e):
         )
 
 
-@hot
+@part
 def venue_event(loop, stream, book, messages, markouts, own, e):
     """Apply one event at the venue; return the book's status (0 ok).
 
