@@ -1,6 +1,6 @@
 """No sequence of accepted orders and hostile fills passes a hard limit, open orders at their worst.
 
-Two strategies trade three instruments of one asset: spot, linear, inverse. Whatever was accepted may
+Two strategies trade three instruments of one asset: spot, linear, inverse. What was accepted may
 fill in any order and in any parts, or never. Prices stand still, so the portfolio's value does too.
 """
 
