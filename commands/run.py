@@ -58,27 +58,29 @@ def run(
 
     kimera run --replay RECORDING... --strategy glft,ofi_taker --set gamma=0.2
     """
+    from kimera_cli.engine.build import Choices, build_request, plan, repeat_request
     from kimera_cli.engine.first_use import compiling
 
     world: Context = ctx.obj
+    choices = Choices(
+        source=source,
+        replay=[*(replay or []), *(more or [])],
+        strategies=_names(strategy),
+        settings=settings or [],
+        duration=duration,
+        events=events,
+        seed=seed,
+        speed=speed,
+        out=out,
+        repeat=repeat,
+        command=["kimera", *sys.argv[1:]],
+    )
+    planned = None if repeat else plan(choices, world)
     with compiling(world.diagnostics):
-        from kimera_cli.engine.build import Choices, build_request
         from kimera_cli.engine.drive import drive, prepare
 
-        choices = Choices(
-            source=source,
-            replay=[*(replay or []), *(more or [])],
-            strategies=_names(strategy),
-            settings=settings or [],
-            duration=duration,
-            events=events,
-            seed=seed,
-            speed=speed,
-            out=out,
-            repeat=repeat,
-            command=["kimera", *sys.argv[1:]],
-        )
-        session = prepare(build_request(choices, world), world)
+        request = build_request(planned, world) if planned else repeat_request(choices, world)
+        session = prepare(request, world)
     with world.output() as stream:
         drive(session, world, stream)
 

@@ -7,7 +7,7 @@ function __kimera_at --argument-names wanted
             set skip 0
             continue
         end
-        if contains -- $word --as --date --dir --events --for --format --horizon --html --kind --limit --lock --lot --noise --out --output --profile --recording --repeats --replay --runs --save --seed --set --since --source --speed --strategy --symbol --tick --to --venue -o
+        if contains -- $word --as --date --dir --events --for --format --from --horizon --html --kind --limit --lock --lot --noise --out --output --profile --recording --repeats --replay --runs --save --seed --set --since --source --speed --strategy --symbol --tick --to --venue -o
             set skip 1
             continue
         end
@@ -40,18 +40,19 @@ complete -c kimera -n '__kimera_at ""' -l version -d 'Print the version.'
 complete -c kimera -n '__kimera_at ""' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at ""' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "run"' -l debug -d 'Show the traceback of an error.'
-complete -c kimera -n '__kimera_at "run"' -l events -d 'Stop after this many events.' -r
+complete -c kimera -n '__kimera_at "run"' -l events -d 'Stop once this many events have arrived.' -r
 complete -c kimera -n '__kimera_at "run"' -l for -d 'Market time, such as 90s.' -r
 complete -c kimera -n '__kimera_at "run"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "run"' -l from -d 'Repeat a run from its manifest.' -r
 complete -c kimera -n '__kimera_at "run"' -l help -d 'Show this message and exit.'
 complete -c kimera -n '__kimera_at "run"' -l lock -d 'Refuse to start while another run holds this lock.' -r
 complete -c kimera -n '__kimera_at "run"' -l out -d 'Run folder; default ./runs/<id>.' -r
 complete -c kimera -n '__kimera_at "run"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
 complete -c kimera -n '__kimera_at "run"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
-complete -c kimera -n '__kimera_at "run"' -l replay -d 'Recording to replay; may be repeated.' -r
+complete -c kimera -n '__kimera_at "run"' -l replay -d 'Datasets or recordings, replayed together by time.' -r
 complete -c kimera -n '__kimera_at "run"' -l seed -d 'Seed of all randomness.' -r
-complete -c kimera -n '__kimera_at "run"' -l set -d 'Profile setting or strategy parameter.' -r
-complete -c kimera -n '__kimera_at "run"' -l source -d 'demo or replay. Default: replay when --replay is given.' -r
+complete -c kimera -n '__kimera_at "run"' -l set -d 'risk.max_drawdown=0.05, gamma=0.2, glft.gamma=0.2.' -r
+complete -c kimera -n '__kimera_at "run"' -l source -d 'demo or replay. Default: replay when there is what to.' -r
 complete -c kimera -n '__kimera_at "run"' -l speed -d 'max, realtime or a factor: 10x.' -r
 complete -c kimera -n '__kimera_at "run"' -l strategy -d 'Strategies, by name or file.' -r
 complete -c kimera -n '__kimera_at "run"' -l verbose -d 'Say more.'

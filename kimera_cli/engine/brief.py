@@ -15,7 +15,7 @@ from kimera_cli.report.assumed import assumptions
 from kimera_cli.report.braille import Line, paint, plot, visible
 from kimera_cli.risk.metrics import REGISTRY
 
-NARROWEST, WIDEST = 60, 100
+NARROWEST, ROOMY, WIDEST = 60, 78, 100
 PLOT_ROWS = 8
 HEADLINE = ("pnl", "max_drawdown_money", "sharpe_annual", "fill_ratio", "turnover", "markout_10s")
 ASSUMED = {
@@ -69,11 +69,13 @@ class _Page:
         return lines
 
     def headline(self, analysis: Analysis) -> list[str]:
-        """Return the numbers that matter most, three to a row, with their standard errors."""
+        """Return the numbers that matter most, with their standard errors."""
         cells = [self._cell(analysis, name) for name in HEADLINE]
-        wide = self.width // 3
+        across = 3 if self.width >= ROOMY else 2
+        wide = self.width // across
         lines = []
-        for row in (cells[:3], cells[3:]):
+        for start in range(0, len(cells), across):
+            row = cells[start : start + across]
             lines.append("".join(_left(paint(c[0], "dim", self.colour), wide) for c in row))
             lines.append("".join(_left(paint(c[1], "bold", self.colour), wide) for c in row))
         return [line.rstrip() for line in lines]
@@ -116,9 +118,9 @@ def _counts(s: RunSummary) -> list[tuple[str, str]]:
     ]
     if len(s.pnl_by_strategy) > 1:
         facts.append(("Strategies", _amounts(s.pnl_by_strategy, signed=True)))
-    loop = f"; the loop alone {_rate(s.loop_events_per_s)}" if s.loop_events_per_s else ""
-    took = figures.duration(s.seconds)
-    facts.append(("Speed", f"{s.events:,} events in {took}: {_rate(s.events_per_s)}{loop}"))
+    loop = f"; loop alone {figures.compact(s.loop_events_per_s)}" if s.loop_events_per_s else ""
+    rate = f"{figures.compact(s.events_per_s)} events/s{loop}"
+    facts.append(("Speed", f"{s.events:,} events in {figures.duration(s.seconds)}: {rate}"))
     return facts
 
 
@@ -140,10 +142,6 @@ def _assumed(analysis: Analysis) -> list[tuple[str, str]]:
 def _where(s: RunSummary) -> list[tuple[str, str]]:
     report = s.report or f"kimera report html {s.run}"
     return [("Trades", f"hash {s.trade_hash[:16]}"), ("Report", report), ("Folder", s.folder)]
-
-
-def _rate(per_s: float) -> str:
-    return f"{figures.compact(per_s)} events/s"
 
 
 def _left(text: str, width: int) -> str:

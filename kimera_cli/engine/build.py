@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -20,6 +20,8 @@ from kimera_cli.profile import Resolved, parse_sets
 from kimera_cli.profile import load as load_profile
 from kimera_cli.settings import Portfolio, Profile
 from kimera_cli.strategies.loader import load
+from kimera_cli.strategies.protocol import StrategyInfo
+from kimera_cli.strategies.registry import info
 
 if TYPE_CHECKING:
     from kimera_cli.context import Context
@@ -45,39 +47,69 @@ class Choices:
     command: Sequence[str] = field(default_factory=list)
 
 
-def build_request(choices: Choices, world: Context) -> RunRequest:
-    """Return the request; errors name the option or the profile key that is wrong."""
-    kill_file = refuse_killed(world)
-    if choices.out is not None:
-        refuse_occupied(choices.out)
-    if choices.repeat is not None:
-        from kimera_cli.engine.repeat import repeated_request
+class Plan(NamedTuple):
+    """What was typed, checked as far as it can be without reading data or compiling anything."""
 
-        return repeated_request(choices, world, kill_file)
+    choices: Choices
+    kind: str
+    resolved: Resolved
+    params: list[dict[str, float]]
+    kill_file: Path
+
+
+def plan(choices: Choices, world: Context) -> Plan:
+    """Return the plan of a new run; errors name the option or the profile key that is wrong."""
+    kill_file = _check_place(choices, world)
     kind = _source_kind(choices)
     settings, typed = split_sets(parse_sets(choices.settings))
     resolved = load_profile(world.profile, world.env, {**settings, **_flags(choices)})
+    infos = _strategies(resolved)
+    params = parameters(infos, resolved, typed)
+    for warning in unused(infos, resolved):
+        world.diagnostics.warning(warning)
+    return Plan(choices, kind, resolved, params, kill_file)
+
+
+def build_request(planned: Plan, world: Context) -> RunRequest:
+    """Return the request of a plan: strategies compiled, recordings imported and open."""
+    choices, resolved = planned.choices, planned.resolved
     profile = _with_own_rates(resolved)
-    strategies = _strategies(resolved, typed, world)
-    if kind == "replay":
+    if planned.kind == "replay":
         sources = replay_sources(choices.replay, world)
     else:
         sources = demo_sources(profile, profile.run.seed)
     check_queue(sources, profile)
     return RunRequest(
-        source=kind,
+        source=planned.kind,
         sources=sources,
-        strategies=strategies,
+        strategies=[
+            Sleeved(load(name), params)
+            for name, params in zip(profile.run.strategies, planned.params, strict=True)
+        ],
         profile=profile,
         seed=profile.run.seed,
-        duration_ns=_duration_ns(kind, resolved),
+        duration_ns=_duration_ns(planned.kind, resolved),
         max_events=profile.run.events,
         out=choices.out,
         speed=speed_of(profile.run.speed),
         command=choices.command,
         profile_name=resolved.name,
-        kill_file=kill_file,
+        kill_file=planned.kill_file,
     )
+
+
+def repeat_request(choices: Choices, world: Context) -> RunRequest:
+    """Return the request of a run that is done again (`--from`)."""
+    kill_file = _check_place(choices, world)
+    from kimera_cli.engine.repeat import repeated_request
+
+    return repeated_request(choices, world, kill_file)
+
+
+def _check_place(choices: Choices, world: Context) -> Path:
+    if choices.out is not None:
+        refuse_occupied(choices.out)
+    return refuse_killed(world)
 
 
 def refuse_killed(world: Context) -> Path:
@@ -153,8 +185,8 @@ def _source_kind(choices: Choices) -> str:
     return kind
 
 
-def _strategies(resolved: Resolved, typed: dict[str, str], world: Context) -> list[Sleeved]:
-    """Load the strategies of the run; a name stands for one ledger, so each may come once."""
+def _strategies(resolved: Resolved) -> list[StrategyInfo]:
+    """Describe the strategies of the run; a name stands for one ledger, so each may come once."""
     names = resolved.profile.run.strategies
     if not 1 <= len(names) <= MAX_STRATEGIES:
         raise UsageError(
@@ -162,15 +194,12 @@ def _strategies(resolved: Resolved, typed: dict[str, str], world: Context) -> li
             f"expected 1 to {MAX_STRATEGIES} strategies in one run, was {len(names)}",
             "see: kimera strategies list",
         )
-    specs = [load(name) for name in names]
-    own = [spec.name for spec in specs]
+    infos = [info(name) for name in names]
+    own = [each.name for each in infos]
     if twice := next((name for name in own if own.count(name) > 1), ""):
         raise UsageError(
             "usage.strategies",
             f"expected each strategy once, was '{twice}' twice",
             "to run it with two sets of parameters, copy its file under another name",
         )
-    values = parameters(specs, resolved, typed)
-    for warning in unused(specs, resolved):
-        world.diagnostics.warning(warning)
-    return [Sleeved(spec, given) for spec, given in zip(specs, values, strict=True)]
+    return infos

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kimera_cli.engine.conclude import conclude
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from kimera_cli.engine.request import RunRequest
     from kimera_cli.output import Output
     from kimera_cli.progress import Progress
-    from kimera_cli.records import Record, RunSummary
+    from kimera_cli.records import RunSummary
 
 STREAMED = ("jsonl", "json", "csv")
 """Formats for programs: they get every order, fill and denial. A person gets the result."""
@@ -36,8 +35,7 @@ def drive(session: Session, world: Context, out: Output) -> None:
     both raise again what ended them. A run that a limit halted runs to its end; then RiskError.
     """
     with Interrupts() as interrupts:
-        with interrupts.held():
-            session.open()
+        session.open()
         started = world.monotonic_ns()
 
         def seconds() -> float:
@@ -45,17 +43,17 @@ def drive(session: Session, world: Context, out: Output) -> None:
 
         try:
             _run(session, world, out, interrupts)
-            with interrupts.held():
+            with interrupts.closing():
                 summary = session.finish("complete", seconds())
         except (KeyboardInterrupt, BrokenPipeError) as error:
-            with interrupts.held():
+            with interrupts.closing():
                 summary = _end(session, seconds())
             if not isinstance(error, BrokenPipeError):
                 with contextlib.suppress(BrokenPipeError):
                     _tell(session, summary, world, out)
             raise
         except BaseException as error:
-            with interrupts.held():
+            with interrupts.closing():
                 session.fail(error)
             raise
     _tell(session, summary, world, out)
@@ -70,7 +68,7 @@ def _run(session: Session, world: Context, out: Output, interrupts: Interrupts) 
     rows = session.request.max_events or sum(s.rows for s in session.request.sources) or None
     with world.diagnostics.progress("running", total=rows, unit="events") as bar:
         seen = 0
-        for records in _slices(session, interrupts):
+        for records in session.steps(stop=lambda: interrupts.asked):
             if streamed:
                 for record in records:
                     out.emit(record)
@@ -79,17 +77,6 @@ def _run(session: Session, world: Context, out: Output, interrupts: Interrupts) 
             seen = _show(bar, session, seen)
     if interrupts.asked:
         raise KeyboardInterrupt
-
-
-def _slices(session: Session, interrupts: Interrupts) -> Iterator[Iterator[Record]]:
-    """Yield the records of each slice; Ctrl-C waits for the slice, not for its reader."""
-    steps = session.steps(stop=lambda: interrupts.asked)
-    while True:
-        with interrupts.held():
-            records = next(steps, None)
-        if records is None:
-            return
-        yield records
 
 
 def _show(bar: Progress, session: Session, seen: int) -> int:

@@ -13,13 +13,14 @@ from typing import Any
 class Interrupts:
     """A context manager over SIGINT and SIGTERM.
 
-    Within `held()` the first signal only sets `asked`; a second one, and any outside of it, raises
-    KeyboardInterrupt at once. A signal that the process ignores stays ignored.
+    The first signal sets `asked`: whoever works looks at it between two whole pieces of work. The
+    second raises KeyboardInterrupt at once (a strategy hangs, a reader does not read), except while
+    the run is being closed. A signal that the process ignores stays ignored.
     """
 
     def __init__(self) -> None:
         self.asked = False
-        self._holding = False
+        self._closing = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -40,15 +41,15 @@ class Interrupts:
         self._before.clear()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let what is inside finish before the first signal is obeyed."""
-        self._holding = True
+    def closing(self) -> Iterator[None]:
+        """Let what is inside finish whatever is asked: journal, files and manifest are one."""
+        self._closing = True
         try:
             yield
         finally:
-            self._holding = False
+            self._closing = False
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.asked or not self._holding:
+        if self.asked and not self._closing:
             raise KeyboardInterrupt
         self.asked = True

@@ -32,9 +32,10 @@ RUNS = Path("runs")
 class RunFolder:
     """One run on the disk; `manifest` is its manifest as written last."""
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: dict[str, Any], *, made: bool = False) -> None:
         self.path = path
         self.manifest = manifest
+        self._made = made
 
     # --- writing ---------------------------------------------------------------------------------
     @classmethod
@@ -51,13 +52,26 @@ class RunFolder:
         for attempt in range(1000):
             run = _run_id(content, now_ns, attempt)
             path = out if out is not None else base / run
+            made = not path.exists()
             if _make(path, named=out is not None):
                 break
         else:
             raise RunError("run.folder", f"expected a free name in {base}, was 1000 taken ones")
-        folder = cls(path, {"run": run, "started_ns": now_ns, "ended_ns": None, **manifest})
-        folder._write_manifest("running")
+        stated = {"run": run, "started_ns": now_ns, "ended_ns": None, **manifest}
+        folder = cls(path, stated, made=made)
+        try:
+            folder._write_manifest("running")
+        except BaseException:
+            folder.discard()
+            raise
         return folder
+
+    def discard(self) -> None:
+        """Take back the folder of a run that could not begin; it was new or empty before."""
+        for path in self.path.iterdir():
+            path.unlink(missing_ok=True)
+        if self._made:
+            self.path.rmdir()
 
     def finish(
         self,

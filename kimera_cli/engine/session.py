@@ -7,7 +7,6 @@ The same session serves demo and replay; a live source and executor plug into th
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,7 +101,7 @@ class Session:
             )
             self._writer = RunWriter(journal, RunRecorder(self.folder.path))
         except BaseException:
-            shutil.rmtree(self.folder.path, ignore_errors=True)  # new, and nothing in it yet
+            self.folder.discard()
             raise
 
     @property

@@ -30,10 +30,16 @@ def replay_sources(specs: Sequence[str], world: Context) -> list[EventSource]:
     try:
         found = open_replay(specs, catalog, ImportOptions(), world.now_ns(), note)
     except DataError as error:
-        if error.code == "data.unknown_format":  # formats are named when importing
-            error.hint = "name its format and replay it then: kimera fetch import PATH --as FORMAT"
+        error.hint = _HINTS.get(error.code, error.hint)
         raise
     return _ordered(joined(found, catalog))
+
+
+_HINTS = {
+    "data.unknown_format": "name its format and replay it then: kimera fetch import PATH --as ...",
+    "data.missing_file": "check the path; kimera fetch list names the datasets that are here",
+}
+"""What to do about a recording where it is replayed rather than imported."""
 
 
 def catalog_of(world: Context) -> Catalog:

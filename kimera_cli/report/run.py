@@ -135,18 +135,20 @@ def _summary(source: RunSource, status: str, absent: list[str]) -> RunSummary | 
     try:
         return source.summary()
     except DataError:
-        if status in CLEAN:
+        if status in CLEAN and (status != "interrupted" or (source.path / "summary.json").exists()):
             raise
         absent.append("summary")
         return None
 
 
+_WHY_ABSENT = {
+    "running": "the run has not ended, or was killed: its files are written when it ends",
+    "interrupted": "the run was killed, and recovered from its journal",
+}
+
+
 def _notes(status: str, absent: list[str]) -> tuple[str, ...]:
     if not absent:
         return ()
-    why = (
-        "the run has not ended, or was killed: its files are written when it ends"
-        if status == "running"
-        else "the run failed before its files were complete"
-    )
+    why = _WHY_ABSENT.get(status, "the run failed before its files were complete")
     return (f"{why} (not there: {', '.join(absent)}); the journal holds what was committed",)

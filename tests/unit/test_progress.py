@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from kimera_cli.diagnostics import Diagnostics
-from kimera_cli.progress import SILENT, TerminalProgress
+from kimera_cli.progress import SILENT, ElapsedProgress, TerminalProgress
 
 
 class Clock:
@@ -71,3 +71,23 @@ def test_never_wider_than_the_terminal() -> None:
         bar.advance(50)
     drawn = stream.getvalue().split("\r\x1b[2K")
     assert max(len(line) for line in drawn) < 30
+
+
+def test_an_elapsed_clock_draws_and_takes_its_line_away() -> None:
+    stream, ticks = io.StringIO(), iter(range(0, 10**15, 61 * 10**9))
+    with ElapsedProgress(stream, "compiling", lambda: next(ticks), 80):
+        pass
+    drawn = stream.getvalue().split("\r\x1b[2K")
+    assert drawn[1] == "compiling  1:01"
+    assert drawn[-1] == ""
+
+
+def test_an_elapsed_clock_is_a_note_where_nobody_looks() -> None:
+    stream = io.StringIO()
+    with Diagnostics(stream).elapsed("compiling"):
+        pass
+    assert stream.getvalue() == "compiling\n"
+    quiet = io.StringIO()
+    with Diagnostics(quiet, quiet=True).elapsed("compiling"):
+        pass
+    assert quiet.getvalue() == ""
