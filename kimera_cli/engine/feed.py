@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from kimera_cli.data.source import EventSource
 from kimera_cli.engine.arrays import LoopArrays
 from kimera_cli.errors import DataError
-from kimera_cli.kernels.latency import prepare_feed
 from kimera_cli.kernels.state import LATENCY_CONSTANT, LATENCY_LOGNORMAL, LATENCY_RECORDED
-from kimera_cli.layouts import F_NO_EXCH_TIME, Events
+from kimera_cli.layouts import Events
 from kimera_cli.market.l3 import L3Normaliser
 from kimera_cli.settings import Latency
 
@@ -25,8 +22,9 @@ LATENCY_MODELS = {
 def feed_shift_ns(sources: Sequence[EventSource], latency: Latency) -> int:
     """Return the one clock correction of a run: added to every local stamp of recorded feeds.
 
-    A recorder whose clock runs behind the venue's shows negative latencies. All streams of a run came
-    over one clock, so one shift lifts the smallest latency to `min_feed_ns`; 0 when it is above already.
+    A recorder whose clock runs behind the venue's shows negative latencies. All streams of a run
+    came over one clock, so one shift lifts the smallest latency to `min_feed_ns`; 0 when it is
+    above already.
     """
     known = [s.min_latency_ns for s in sources if s.min_latency_ns is not None]
     if latency.feed != "recorded" or not known:
@@ -42,23 +40,15 @@ class Feed:
     ) -> None:
         self.arrays = arrays
         self.shift_ns = shift_ns
-        self._model = LATENCY_MODELS[latency.feed]
-        self._latency = latency
+        self._latency = (LATENCY_MODELS[latency.feed], latency.feed_ns, latency.sigma)
         size = arrays.buffers.shape[1] // 2
         self._chunks = [_chunks(source, size) for source in sources]
         self._waiting: list[Events | None] = [None] * len(sources)
         self._names = [source.dataset for source in sources]
 
     def fill(self, k: int) -> int:
-        """Bring stream k's buffer up: drop what both clocks have passed, append; return events added."""
-        stream = self.arrays.streams[k]
-        low = int(min(stream["head_exch"], stream["head_local"]))
-        n = int(stream["n"])
-        if low:
-            self.arrays.buffers[k, : n - low] = self.arrays.buffers[k, low:n]
-            for head in ("head_exch", "head_local", "n"):
-                stream[head] -= low
-            n -= low
+        """Drop what both clocks have passed of stream k, append; return how many were added."""
+        n = self.arrays.drop_passed(k)
         start = n
         while (chunk := self._next(k)) is not None:
             room = self.arrays.buffers.shape[1] - n
@@ -69,7 +59,7 @@ class Feed:
                     continue
                 break
             taken = chunk[:room]
-            self.arrays.buffers[k, n : n + len(taken)] = taken
+            self.arrays.put(k, n, taken)
             n += len(taken)
             self._waiting[k] = chunk[room:] if len(chunk) > room else None
         else:
@@ -84,33 +74,19 @@ class Feed:
 
     def _prepare(self, k: int, start: int, stop: int) -> None:
         """Put the run's latency on new events; refuse times that no clock gives."""
-        events = self.arrays.buffers[k]
-        fresh = events[start:stop]
-        if len(fresh) and int(fresh["ts_local_ns"].min()) <= 0:
-            at = int(np.argmin(fresh["ts_local_ns"]))
+        bad = self.arrays.prepare(k, (start, stop), self._latency, self.shift_ns)
+        if bad >= 0:
+            event = self.arrays.buffers[k, bad]
             raise DataError(
                 "data.time",
-                f"expected times after 1970 in {self._names[k]}, was {fresh['ts_local_ns'][at]} ns",
+                f"expected times after 1970 in {self._names[k]}, was {event['ts_local_ns']} ns",
                 "run `kimera fetch check` on the dataset",
-                line=int(fresh["aux"][at]),
+                line=int(event["aux"]),
             )
-        stream = self.arrays.streams[k]
-        prepare_feed(
-            events,
-            start,
-            stop,
-            stream,
-            stream,
-            self._model,
-            self._latency.feed_ns,
-            self._latency.sigma,
-            self.shift_ns,
-            F_NO_EXCH_TIME,
-        )
 
 
 def _chunks(source: EventSource, size: int) -> Iterator[Events]:
-    """Yield the source's events; L3 events with level totals and priorities as the loop reads them."""
+    """Yield the source's events; L3 with level totals and priorities, as the loop reads them."""
     if source.family != "l3":
         yield from source.chunks(size)
         return

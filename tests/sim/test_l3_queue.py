@@ -13,7 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rig import MS, Replay, Row, Script, Source, cancel, depth, new, replay, tape
 
-from kimera_cli.layouts import ADD, ASK, BID, DELETE, EXECUTE, MODIFY, R_ACCEPTED
+from kimera_cli.layouts import (
+    ADD,
+    ASK,
+    BID,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    F_SNAPSHOT,
+    MODIFY,
+    NO_SIDE,
+    R_ACCEPTED,
+)
 from kimera_cli.market.matching import MatchingEngine
 
 L3 = {"queue": {"model": "l3"}}
@@ -111,6 +122,17 @@ def test_an_execution_at_a_worse_price_fills_us_first() -> None:
     rows = [*QUEUE, add(2, 5, BID, 99, 8), change(20, EXECUTE, 5, BID, 99, 3)]
     got = run(rows, {5: [new(BID, 100, 5, tag=OURS)]})
     assert got.fills() == [(20, 100, 3, 1)]
+
+
+def test_after_a_snapshot_all_that_it_shows_counts_as_before_us() -> None:
+    """Orders are told anew: who of them came first is lost, so nobody's execution fills us early."""
+    clear = Row(10 * MS, CLEAR, NO_SIDE, 0, 0, 0, flags=F_SNAPSHOT)
+    again = [r._replace(exch=10 * MS, flags=F_SNAPSHOT, last=0) for r in QUEUE]
+    rows = [*QUEUE, clear, *again[:-1], again[-1]._replace(last=1)]
+    rows += [change(20, EXECUTE, 2, BID, 100, 1), add(21, 7, BID, 100, 5)]
+    rows += [change(22, EXECUTE, 7, BID, 100, 1)]
+    got = run(rows, {5: [new(BID, 100, 2, tag=OURS)]})
+    assert got.fills() == [(22, 100, 1, 1)]
 
 
 @pytest.mark.parametrize("model", ["risk_averse", "power", "log"])

@@ -1,4 +1,4 @@
-"""Nothing fills at a price or size that the data do not support; models in the order of their hope."""
+"""Nothing fills at a price or size that the data do not support; cautious models fill least."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SEEDS = st.integers(0, 10**6)
 
 
 def supported(events: np.ndarray, side: int, px: int, until_ns: int) -> int:
-    """Lots that the data offer to buyers at up to px (sellers: at least px) until a venue time.
+    """Lots that the data offer to buyers up to px (sellers: from px) until a venue time.
 
-    Volume that traded there against their side, and displayed size of the other side, each time that
+    """Lots that the data offer up to px (sellers: from px) until a venue time.
     it was reported.
     """
     seen = events[events["ts_exch_ns"] <= until_ns]

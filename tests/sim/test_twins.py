@@ -1,4 +1,4 @@
-"""One result whichever way it is computed: compiled, called as Python, or without any compilation."""
+"""One result however it is computed: compiled, called as Python, or without any compilation."""
 
 from __future__ import annotations
 
