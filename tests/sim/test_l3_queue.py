@@ -125,7 +125,7 @@ def test_an_execution_at_a_worse_price_fills_us_first() -> None:
 
 
 def test_after_a_snapshot_all_that_it_shows_counts_as_before_us() -> None:
-    """Orders are told anew: who of them came first is lost, so nobody's execution fills us early."""
+    """Orders are told anew: who of them came first is lost, so none of them fills us early."""
     clear = Row(10 * MS, CLEAR, NO_SIDE, 0, 0, 0, flags=F_SNAPSHOT)
     again = [r._replace(exch=10 * MS, flags=F_SNAPSHOT, last=0) for r in QUEUE]
     rows = [*QUEUE, clear, *again[:-1], again[-1]._replace(last=1)]

@@ -17,8 +17,8 @@ SEEDS = st.integers(0, 10**6)
 def supported(events: np.ndarray, side: int, px: int, until_ns: int) -> int:
     """Lots that the data offer to buyers up to px (sellers: from px) until a venue time.
 
-    """Lots that the data offer up to px (sellers: from px) until a venue time.
-    it was reported.
+    Volume that traded there against their side, and size of the other side each time that it was
+    shown.
     """
     seen = events[events["ts_exch_ns"] <= until_ns]
     reach = seen["px_ticks"] <= px if side == BID else seen["px_ticks"] >= px
