@@ -25,7 +25,7 @@ from kimera_cli.kernels.state import (
     DONE,
     FLUSH,
     NEED_DATA,
-    STRATEGY_FAILED,
+    PAUSED,
     TIME_LIMIT,
 )
 from kimera_cli.layouts import (
@@ -374,13 +374,10 @@ def _drive(arrays: LoopArrays, feed: Feed, plans: Sequence[Plan]) -> Replay:
             assert decide is not None
             code = decide(views[s])
             assert code >= 0
-        elif status == _PAUSED:
+        elif status == PAUSED:
             arrays.gate[0]["kill"] = 1
             loop["pause_ns"] = 1 << 61
-        elif status == STRATEGY_FAILED or status not in (FLUSH, DONE, TIME_LIMIT):
+        elif status not in (FLUSH, DONE, TIME_LIMIT):
             break
     rows = np.concatenate([np.zeros(0, RECORD), *kept])
     return Replay(rows, arrays, status)
-
-
-_PAUSED = 8
