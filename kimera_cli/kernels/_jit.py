@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core.errors import NumbaExperimentalFeatureWarning
-from numba.core.types import unliteral
+from numba.core.types.misc import unliteral
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 
 from kimera_cli.kernels._jit import kernel
 from kimera_cli.kernels.book import BOOK
+from kimera_cli.kernels.latency import prepare_feed
 from kimera_cli.kernels.loop import turn_loop
 from kimera_cli.kernels.state import (
     GATE,
@@ -31,7 +32,7 @@ from kimera_cli.kernels.state import (
     STRATEGY,
     STREAM,
 )
-from kimera_cli.layouts import EVENT, FEATURES, I64, INSTRUMENT, RECORD, VIEW
+from kimera_cli.layouts import EVENT, F_NO_EXCH_TIME, FEATURES, I64, INSTRUMENT, RECORD, VIEW
 
 N_ARRAYS = 16
 """Arguments of turn_loop: one address and two lengths (rows, columns) each."""
@@ -69,6 +70,24 @@ def _enter(a):
     )
 
 
+@kernel
+def _enter_feed(a, k, start, stop, model, latency_ns, sigma, shift_ns):
+    streams = carray(_as_pointer(a[6]), a[7], STREAM)
+    buffers = carray(_as_pointer(a[9]), (a[10], a[11]), EVENT)
+    return prepare_feed(
+        buffers[k],
+        start,
+        stop,
+        streams[k],
+        streams[k],
+        model,
+        latency_ns,
+        sigma,
+        shift_ns,
+        F_NO_EXCH_TIME,
+    )
+
+
 def addresses(arrays: tuple[Any, ...]) -> I64:
     """Return what `advance` needs to find the arrays, shape (3 * N_ARRAYS,). Valid while they
     live.
@@ -87,3 +106,21 @@ def advance(table: I64, arrays: tuple[Any, ...]) -> int:
     if numba.config.DISABLE_JIT:
         return int(turn_loop(*(a.view(np.recarray) for a in arrays)))
     return int(_enter(table))
+
+
+def prepare(
+    table: I64,
+    arrays: tuple[Any, ...],
+    k: int,
+    span: tuple[int, int],
+    latency: tuple[int, int, float],
+    shift_ns: int,
+) -> int:
+    """Put the feed latency (model, ns, sigma) on new events of stream k; see `prepare_feed`."""
+    if numba.config.DISABLE_JIT:
+        stream = arrays[2].view(np.recarray)[k]
+        events = arrays[3][k].view(np.recarray)
+        bad = prepare_feed(events, *span, stream, stream, *latency, shift_ns, F_NO_EXCH_TIME)
+    else:
+        bad = _enter_feed(table, k, *span, *latency, shift_ns)
+    return int(bad)

@@ -69,14 +69,15 @@ def prepare_feed(
     `shift_ns` (one clock correction for the whole run). Constant and lognormal: venue time plus the
     draw, one draw per venue message.
     An arrival is never before its venue time, nor before the arrival that precedes it (one
-    connection
-    keeps its order). `stream.ts_exch_ns`/`ts_local_ns` carry the maxima from call to call through
-    `stream.feed_exch_ns` and `stream.feed_local_ns`.
+    connection keeps its order). `stream.feed_exch_ns` and `stream.feed_local_ns` carry the maxima
+    from call to call. Returns the index of the first event whose local time is not after 1970, else -1.
     """
     exch = stream.feed_exch_ns
     local = stream.feed_local_ns
     for i in range(start, stop):
         e = events[i]
+        if e.ts_local_ns <= 0:
+            return i
         if (e["flags"] & no_time_flag) == 0:
             if e.ts_exch_ns > exch:
                 exch = e.ts_exch_ns
@@ -100,3 +101,4 @@ def prepare_feed(
         e.ts_local_ns = arrival
     stream.feed_exch_ns = exch
     stream.feed_local_ns = local
+    return -1
