@@ -99,7 +99,7 @@ def test_events_without_venue_time_happen_when_the_last_one_with_it_did() -> Non
 
 
 def test_one_message_has_one_latency() -> None:
-    rows = [(1_000, 0, 0), (1_000, 0, 0), (1_000, 0, F_LAST)] * 40
+    rows = [(1_000, 1_000, 0), (1_000, 1_000, 0), (1_000, 1_000, F_LAST)] * 40
     local = [b for _, b in prepared(rows, LATENCY_LOGNORMAL, ns=100)]
     messages = np.array(local).reshape(-1, 3)
     assert (messages == messages[:, :1]).all()
@@ -127,3 +127,11 @@ def test_clocks_are_monotone_and_do_not_depend_on_cuts(rows, model, cuts, shift)
     assert all(a <= b for a, b in whole)
     cuts = {c for c in cuts if c <= len(rows)}
     assert prepared(rows, model, shift=shift, cuts=cuts) == whole
+
+
+def test_an_event_without_a_time_is_named() -> None:
+    events = events_of([(100, 130, F_LAST), (0, 0, F_LAST), (150, 170, F_LAST)])
+    stream = holder(1)
+    args = (LATENCY_RECORDED, 0, 0.0, 0, F_NO_EXCH_TIME)
+    assert prepare_feed(events, 0, 3, stream, stream, *args) == 1
+    assert prepare_feed(events, 0, 1, stream, stream, *args) == -1
