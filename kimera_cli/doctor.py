@@ -129,7 +129,7 @@ def check_numba_cache(world: Context) -> Doctor:
         return _item("numba cache", "failed", f"{folder}: {problem}", advice)
     kept = len(list(folder.rglob("*.nbc"))) if folder.is_dir() else 0
     if not kept:
-        advice = "the first run compiles for a minute or two; later ones start at once"
+        advice = "the first run compiles for half a minute or so; later ones start at once"
         return _item("numba cache", "warning", f"{folder}, cold", advice)
     return _item("numba cache", "ok", f"{folder}, {kept} compiled kernels")
 

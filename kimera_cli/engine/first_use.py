@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kimera_cli.diagnostics import Diagnostics
 
-LABEL = "first run on this machine: compiling the loop, once: a minute or two"
+LABEL = "first run on this machine: compiling the loop, once: half a minute or so"
 
 
 @contextlib.contextmanager

@@ -14,11 +14,14 @@ from kimera_cli.layouts import (
     CLEAR,
     DEPTH,
     EXECUTE,
+    F_GAP,
     F_LAST,
     F_SNAPSHOT,
     F_STALE,
     FUNDING,
     MARK,
+    NO_ASK,
+    NO_BID,
     R_FUNDING,
     TRADE,
 )
@@ -82,25 +85,31 @@ def arrive_run(loop, k, streams, buffers, books, features, instruments, views, s
     i = stream.head_local
     start = i
     status = 0
+    touched = 0
     while i < n:
         e = buffer[i]
         if e.ts_local_ns > turn:
             break
         kind = e.kind
+        if (e["flags"] & F_GAP) != 0:
+            stream.gap = 1
         if kind == DEPTH or (ADD <= kind <= EXECUTE):
             if kind == EXECUTE and features_on:
                 lots = book_qty(book, e.side, e.px_ticks) - e.qty_lots
                 features_trade(feature, 1 - e.side, e.px_ticks, lots, e.ts_local_ns)
             if (e["flags"] & F_STALE) == 0:
+                touched = 1
                 status = book_set(book, e.side, e.px_ticks, e.qty_lots)
             if status != 0:
                 loop.stream = k
                 status = BOOK_OVERFLOW
                 break
         elif kind == TRADE:
+            touched = 1
             if features_on and (e["flags"] & F_SNAPSHOT) == 0:  # retold trades are past
                 features_trade(feature, e.side, e.px_ticks, e.qty_lots, e.ts_local_ns)
         elif kind == CLEAR:
+            stream.gap = 0
             book_clear(book, e.side)
         elif kind == MARK:
             stream.mark_ticks = e.px_ticks
@@ -110,13 +119,15 @@ def arrive_run(loop, k, streams, buffers, books, features, instruments, views, s
         if (e["flags"] & F_LAST) != 0:
             if features_on:
                 features_book(feature, book, e.ts_local_ns)
-            stream.ready = 1
+            if stream.ready == 0:
+                two_sided = book.best_bid_ticks != NO_BID and book.best_ask_ticks != NO_ASK
+                stream.ready = 1 if two_sided else 0
         i += 1
     if i > start:
         last = buffer[i - 1]
         stream.ts_local_ns = last.ts_local_ns
         stream.feed_ns = last.ts_local_ns - last.ts_exch_ns
-        stream.touched = 1
+        stream.touched |= touched
         loop.n_events += i - start
         if not features_on:
             touch_only(feature, book)

@@ -66,7 +66,10 @@ def sent(stream, requests, n):
 
 @inner
 def own_cross(views, sleeves, n_sleeves, k, side, px_ticks, market):
-    """Return True when a new order would meet an own order of the other side in instrument k."""
+    """Return True when a new order would meet an own order of the other side in instrument k.
+
+    One whose cancel is under way is not met: the connection keeps its order.
+    """
     for s in range(n_sleeves):
         if sleeves[s].stream != k:
             continue
@@ -75,7 +78,7 @@ def own_cross(views, sleeves, n_sleeves, k, side, px_ticks, market):
             continue
         for j in range(MAX_ORDERS):
             o = view.orders[j]
-            if o.state != ORDER_NONE and o.side != side:
+            if o.state != ORDER_NONE and o.state != ORDER_CANCELLING and o.side != side:
                 if market or (px_ticks >= o.px_ticks if side == BID else px_ticks <= o.px_ticks):
                     return True
     return False

@@ -107,5 +107,6 @@ def deliver(loop, gate, views, sleeves, instruments, records, m):
     elif m.kind == R_CANCEL_REJECTED and known:
         add_open(view, order, -order.reserved)
         order.reserved = 0
-        order.state = ORDER_OPEN
+        if order.state == ORDER_AMENDING:
+            order.state = ORDER_OPEN
     r.position_lots = view.position_lots

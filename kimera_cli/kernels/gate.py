@@ -184,7 +184,7 @@ def check_new(
         return DENY_NOT_TRADING
     if gate.halted != 0:
         return gate.halted
-    if ts_ns - streams[k].ts_local_ns > gate.stale_ns:
+    if streams[k].gap != 0 or ts_ns - streams[k].ts_local_ns > gate.stale_ns:
         return DENY_STALE
     if abs(px - mid) > gate.collar * mid:
         return DENY_COLLAR

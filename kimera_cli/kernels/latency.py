@@ -63,14 +63,14 @@ def draw_latency(holder, model, latency_ns, sigma, feed_ns):
 def prepare_feed(
     events, start, stop, stream, holder, model, latency_ns, sigma, shift_ns, no_time_flag
 ):
-    """Put the run's feed latency on events[start:stop] in place; times never go backwards.
+    """Put the feed latency of a run on events[start:stop] in place; no time goes backwards.
 
     Venue time becomes the running maximum of the venue's own stamps. Recorded: local stamps move by
     `shift_ns` (one clock correction for the whole run). Constant and lognormal: venue time plus the
     draw, one draw per venue message.
     An arrival is never before its venue time, nor before the arrival that precedes it (one
     connection keeps its order). `stream.feed_exch_ns` and `stream.feed_local_ns` carry the maxima
-    from call to call. Returns the index of the first event whose local time is not after 1970, else -1.
+    from call to call. Returns the index of the first event with a local time before 1970, else -1.
     """
     exch = stream.feed_exch_ns
     local = stream.feed_local_ns

@@ -149,6 +149,7 @@ STREAM = np.dtype(
         ("mo_tail", "i8", (N_HORIZONS,)),
         ("asset", "i8"),
         ("touched", "i8"),  # 1: something of this instrument arrived in this turn
+        ("gap", "i8"),  # 1: the feed lost messages; until a snapshot the book is not to be trusted
         ("last_request_ns", "i8"),
         ("last_answer_ns", "i8"),
         ("mark_ticks", "i8"),

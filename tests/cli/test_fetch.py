@@ -67,7 +67,7 @@ def test_quiet_says_nothing_when_all_is_well(kimera: Any, recording: Path) -> No
     [
         (None, "data.missing_file"),
         (b"", "data.empty_file"),
-        (gzip.compress(b""), "data.unknown_format"),
+        (gzip.compress(b"", mtime=0), "data.unknown_format"),
         (b"dear diary\n", "data.unknown_format"),
         (gzip.compress(("\n".join(LINES) * 500).encode())[:120], "data.truncated"),
         (("\n".join(LINES)[:-20]).encode(), "data.bad_line"),
