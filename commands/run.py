@@ -14,45 +14,56 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Run the loop: market in, strategies, gate, simulated venue, report out.")
 
 
+Source = Annotated[
+    str | None, typer.Option(help="demo or replay. Default: replay when there is what to.")
+]
+Replay = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="DATASET|PATH...", help="Datasets or recordings, replayed together by time."
+    ),
+]
+More = Annotated[
+    list[str] | None, typer.Argument(metavar="[DATASET|PATH]...", help="More to replay.")
+]
+Strategies = Annotated[
+    list[str] | None, typer.Option(metavar="NAME[,NAME]", help="Strategies, by name or file.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="risk.max_drawdown=0.05, gamma=0.2, glft.gamma=0.2."
+    ),
+]
+Duration = Annotated[
+    str | None, typer.Option("--for", metavar="DURATION", help="Market time, such as 90s.")
+]
+Events = Annotated[int | None, typer.Option(min=0, help="Stop once this many events have arrived.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all randomness.")]
+Speed = Annotated[str | None, typer.Option(help="max, realtime or a factor: 10x.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Run folder; default ./runs/<id>.")
+]
+Repeat = Annotated[
+    str | None,
+    typer.Option("--from", metavar="RUN|MANIFEST", help="Repeat a run from its manifest."),
+]
+
+
 @app.command()
 def run(
     ctx: typer.Context,
-    source: Annotated[
-        str | None, typer.Option(help="demo or replay. Default: replay when there is what to.")
-    ] = None,
-    replay: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DATASET|PATH...", help="Datasets or recordings, replayed together by time."
-        ),
-    ] = None,
-    more: Annotated[
-        list[str] | None, typer.Argument(metavar="[DATASET|PATH]...", help="More to replay.")
-    ] = None,
-    strategy: Annotated[
-        list[str] | None, typer.Option(metavar="NAME[,NAME]", help="Strategies, by name or file.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="risk.max_drawdown=0.05, gamma=0.2, glft.gamma=0.2."
-        ),
-    ] = None,
-    duration: Annotated[
-        str | None, typer.Option("--for", metavar="DURATION", help="Market time, such as 90s.")
-    ] = None,
-    events: Annotated[
-        int | None, typer.Option(min=0, help="Stop once this many events have arrived.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all randomness.")] = None,
-    speed: Annotated[str | None, typer.Option(help="max, realtime or a factor: 10x.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Run folder; default ./runs/<id>.")
-    ] = None,
-    repeat: Annotated[
-        str | None,
-        typer.Option("--from", metavar="RUN|MANIFEST", help="Repeat a run from its manifest."),
-    ] = None,
+    source: Source = None,
+    replay: Replay = None,
+    more: More = None,
+    strategy: Strategies = None,
+    settings: Settings = None,
+    duration: Duration = None,
+    events: Events = None,
+    seed: Seed = None,
+    speed: Speed = None,
+    out: Out = None,
+    repeat: Repeat = None,
 ) -> None:
     """Run strategies on the demo market or on recordings; leave a folder with journal and report.
 

@@ -75,7 +75,7 @@ class PartWriter:
             return
         rows = np.concatenate(self._held)
         self._held, self._held_rows = [], 0
-        arrays = [pa.array(np.ascontiguousarray(rows[name])) for name in self._names]
+        arrays = [as_arrow(rows[name]) for name in self._names]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
 
     def abandon(self) -> None:
@@ -101,8 +101,30 @@ def read_rows(path: Path, dtype: np.dtype[Any], size: int) -> Iterator[Rows]:
             pending = ahead.submit(next, batches, None)
             rows = np.zeros(len(batch), dtype)
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                rows[name] = column.to_numpy()
+                rows[name] = as_numpy(column)
             yield rows
+
+
+def as_arrow(values: Any) -> pa.Array:
+    """Return integers or floats, shape (n,), as an Arrow array without nulls (NaN stays NaN).
+
+    `pa.array` would do the same, but looks whether it was given pandas objects by importing pandas:
+    0.2 s and 60 MB of every command that writes a file.
+    """
+    plain = np.ascontiguousarray(values)
+    buffers = [None, pa.py_buffer(plain)]
+    return pa.Array.from_buffers(pa.from_numpy_dtype(plain.dtype), len(plain), buffers)
+
+
+def as_numpy(array: pa.Array) -> Any:
+    """Return an Arrow array of integers or floats without nulls as numpy, shape (n,), not copied.
+
+    Like `to_numpy`, which imports pandas.
+    """
+    dtype = np.dtype(array.type.to_pandas_dtype())
+    if not len(array):
+        return np.empty(0, dtype)
+    return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
 
 
 def _opened(path: Path) -> pq.ParquetFile:

@@ -7,7 +7,9 @@ states how the run ended, `RunFolder.open` reads one back by path, id, start of 
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +54,7 @@ class RunFolder:
         for attempt in range(1000):
             run = _run_id(content, now_ns, attempt)
             path = out if out is not None else base / run
-            made = not path.exists()
+            made = not os.path.lexists(path)
             if _make(path, named=out is not None):
                 break
         else:
@@ -215,6 +217,10 @@ def _make(path: Path, *, named: bool) -> bool:
         if not named:
             return False
         refuse_occupied(path)
+        if not path.is_dir():
+            raise write_error(
+                path, NotADirectoryError(errno.ENOTDIR, "a file is in the way")
+            ) from None
     except OSError as error:
         raise write_error(path, error) from error
     return True

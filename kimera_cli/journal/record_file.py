@@ -79,8 +79,10 @@ class RecordParquet:
     def _write_group(self) -> None:
         import pyarrow as pa
 
+        from kimera_cli.data.parquet import as_arrow
+
         rows = np.concatenate(self._held)
-        columns = [pa.array(np.ascontiguousarray(rows[name])) for name in self._schema.names]
+        columns = [as_arrow(rows[name]) for name in self._schema.names]
         try:
             self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
         except OSError as error:
@@ -95,7 +97,8 @@ def read_parquet(path: Path) -> Rows:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:  # not read_table, which imports pandas
+            table = file.read()
     except FileNotFoundError:
         raise missing(path) from None
     except (OSError, pa.ArrowInvalid) as error:
@@ -104,6 +107,10 @@ def read_parquet(path: Path) -> Rows:
 
 
 def _as_records(path: Path, table: Any) -> Rows:
+    import pyarrow as pa
+
+    from kimera_cli.data.parquet import as_numpy
+
     names = RECORD.names or ()
     if absent := [name for name in names if name not in table.column_names]:
         raise damaged(path, f"a table without {', '.join(absent)}")
@@ -112,7 +119,12 @@ def _as_records(path: Path, table: Any) -> Rows:
         column = table.column(name)
         if column.null_count:
             raise damaged(path, f"{column.null_count} empty cells in column {name}")
-        rows[name] = column.to_numpy()
+        if column.type != pa.from_numpy_dtype(RECORD[name]):
+            raise damaged(path, f"a column {name} of type {column.type}")
+        start = 0
+        for chunk in column.chunks:
+            rows[name][start : start + len(chunk)] = as_numpy(chunk)
+            start += len(chunk)
     return rows
 
 
