@@ -44,7 +44,20 @@ class RunFolder:
     def create(
         cls, out: Path | None, manifest: Mapping[str, Any], *, now_ns: int, base: Path = RUNS
     ) -> Self:
-        """Make a new folder (0700) and its manifest: `out` itself, or `base/<id>` when None.
+        """Make a new folder (0700) and its manifest: `out` itself, or `base/<id>` when None."""
+        folder = cls.make(out, manifest, now_ns=now_ns, base=base)
+        try:
+            folder.begin()
+        except BaseException:
+            folder.discard()
+            raise
+        return folder
+
+    @classmethod
+    def make(
+        cls, out: Path | None, manifest: Mapping[str, Any], *, now_ns: int, base: Path = RUNS
+    ) -> Self:
+        """Make the folder only; it is that of a run once `begin` has written the manifest.
 
         The id is the UTC second and a short hash of manifest, time and attempt: two runs that start
         in the same nanosecond get two ids. RunError `run.folder` when `out` holds something or
@@ -60,13 +73,11 @@ class RunFolder:
         else:
             raise RunError("run.folder", f"expected a free name in {base}, was 1000 taken ones")
         stated = {"run": run, "started_ns": now_ns, "ended_ns": None, **manifest}
-        folder = cls(path, stated, made=made)
-        try:
-            folder._write_manifest("running")
-        except BaseException:
-            folder.discard()
-            raise
-        return folder
+        return cls(path, stated, made=made)
+
+    def begin(self) -> None:
+        """Write the manifest: all else that a running run has must be there by now."""
+        self._write_manifest("running")
 
     def discard(self) -> None:
         """Take back the folder of a run that could not begin; it was new or empty before."""

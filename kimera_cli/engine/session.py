@@ -82,10 +82,13 @@ class Session:
         self.loop_ns = 0
 
     def open(self) -> None:
-        """Make the run's folder with journal and files; an error leaves none of it."""
+        """Make the run's folder with journal and files; an error leaves none of it.
+
+        The manifest comes last: where there is one, there is a journal that opens.
+        """
         profile, started = self.request.profile, self._now_ns()
         manifest = manifest_of(self.request, self.instruments, self.fidelity)
-        self.folder = RunFolder.create(
+        self.folder = RunFolder.make(
             self.request.out, manifest, now_ns=started, base=Path(profile.run.out)
         )
         try:
@@ -99,7 +102,9 @@ class Session:
                 group_commit_ms=profile.journal.group_commit_ms,
                 max_commit_ms=profile.journal.max_commit_ms,
             )
-            self._writer = RunWriter(journal, RunRecorder(self.folder.path))
+            recorder = RunRecorder(self.folder.path)
+            self.folder.begin()
+            self._writer = RunWriter(journal, recorder)
         except BaseException:
             self.folder.discard()
             raise

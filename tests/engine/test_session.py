@@ -236,3 +236,21 @@ def _load(name: str) -> Any:
     from kimera_cli.strategies.loader import load
 
     return load(name)
+
+
+def test_a_manifest_comes_after_the_journal_that_it_promises(
+    request_of: RequestOf, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill while the databases are made leaves no run, rather than one that does not verify."""
+    present: list[set[str]] = []
+    begin = RunFolder.begin
+
+    def watched(folder: RunFolder) -> None:
+        present.append({path.name for path in folder.path.iterdir()})
+        begin(folder)
+
+    monkeypatch.setattr(RunFolder, "begin", watched)
+    session = start(request_of([tape()], [scripted("pass")]))
+    session.finish("interrupted", 1.0)
+    assert present[0] >= {"journal.db", "bulk.db"}
+    assert "manifest.json" not in present[0]
