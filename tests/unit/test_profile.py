@@ -93,12 +93,13 @@ def test_a_name_is_the_users_own_before_a_shipped_one(tmp_path: Path, env: dict[
 def test_tables_of_free_names_merge_key_by_key(tmp_path: Path, env: dict[str, str]) -> None:
     path = write(
         tmp_path / "p.toml",
-        "[portfolio.rates]\nBTC = 60000.0\n[strategies.glft]\ngamma = 1\n[strategies.a]\nb = 2\n",
+        "[portfolio.rates]\nBTC = 60000.0\n[strategies.own]\ngamma = 1\n[strategies.a]\nb = 2\n",
     )
-    over = {"strategies.glft.kappa": "1.5", "portfolio.rates.USDT": "0.999"}
+    over = {"strategies.own.kappa": "1.5", "portfolio.rates.USDT": "0.999"}
     settings = load(str(path), env, over).profile
     assert settings.portfolio.rates == {"USD": 1.0, "USDT": 0.999, "USDC": 1.0, "BTC": 60000.0}
-    assert settings.strategies == {"glft": {"gamma": 1.0, "kappa": 1.5}, "a": {"b": 2.0}}
+    strategies = {k: v for k, v in settings.strategies.items() if k != "glft"}  # shipped values
+    assert strategies == {"own": {"gamma": 1.0, "kappa": 1.5}, "a": {"b": 2.0}}
 
 
 def test_currencies_in_the_environment_are_upper_case(env: dict[str, str]) -> None:
