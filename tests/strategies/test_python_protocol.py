@@ -172,9 +172,11 @@ def test_a_view_without_recarray_dtype_is_not_needed(load):
 @pytest.mark.parametrize("name", ["usdm_btcusdt", "cm_btcusd_perp", "spot_btcusdt"])
 def test_the_class_twin_of_glft_gives_the_same_run(kimera, shared_data, name):
     recording = shared_data / "hftbacktest" / f"{name}_20240808.gz"
+    params = {**strategies.info("glft").params, "cover_fees": 0}
+    sets = [text for key, value in params.items() for text in ("--set", f"{key}={value}")]
     runs = []
-    for strategy in ("glft", TWIN):
-        options = ("--replay", recording, "--set", "cover_fees=0", "--events", "100000")
+    for strategy in ("glft", TWIN):  # with all parameters said: a profile may know only one of them
+        options = ("--replay", recording, *sets, "--events", "100000")
         done = kimera("run", "--strategy", strategy, *options, "--out", kimera.folder / "run")
         assert done.code == 0, done.err
         runs.append([without_name(r) for r in (*done.records("order"), *done.records("fill"))])
