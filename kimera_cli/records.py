@@ -104,7 +104,7 @@ class Doctor(Record, frozen=True):
 
 
 class Order(Record, frozen=True):
-    """One step in the life of an own order."""
+    """One step in the life of an own order; its first, `submitted`, tells order_type and tif."""
 
     seq: int
     ts_ns: int
@@ -114,12 +114,12 @@ class Order(Record, frozen=True):
     instrument: str
     order_id: int
     side: Literal["buy", "sell"]
-    order_type: Literal["limit", "market"]
-    tif: Literal["gtc", "ioc", "fok", "post_only"]
     px: str
     qty: str
     left: str
     reason: str = ""
+    order_type: Literal["limit", "market"] | None = None
+    tif: Literal["gtc", "ioc", "fok", "post_only"] | None = None
 
 
 class Fill(Record, frozen=True):

@@ -78,8 +78,8 @@ class Translator:
             instrument=instrument.name,
             order_id=int(row["order_id"]),
             side=_side(row),
-            order_type="market" if int(row["type"]) == MARKET else "limit",
-            tif=TIFS[int(row["tif"])],
+            order_type=_type(row) if kind == R_INTENT else None,
+            tif=TIFS[int(row["tif"])] if kind == R_INTENT else None,
             px=_text(int(row["px_ticks"]), instrument.tick),
             qty=_text(int(row["qty_lots"]), instrument.lot),
             left=_text(int(row["left_lots"]), instrument.lot),
@@ -141,6 +141,10 @@ class Translator:
 def denial_code(code: int) -> str:
     """Return the public code of a gate's answer: `risk.drawdown`."""
     return f"risk.{DENIALS[code]}"
+
+
+def _type(row: Any) -> Literal["limit", "market"]:
+    return "market" if int(row["type"]) == MARKET else "limit"
 
 
 def _side(row: Any) -> Literal["buy", "sell"]:

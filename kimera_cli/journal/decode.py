@@ -128,11 +128,11 @@ class Decoder:
         return {k: v for k, v in body.items() if k not in ("type", "seq", "ts_ns")}
 
     def _order(self, row: np.void) -> Order:
-        code = int(row["code"])
+        code, asked = int(row["code"]), int(row["kind"]) == R_INTENT
         return Order(
             event=ORDER_EVENTS[int(row["kind"])],
-            order_type=_name(ORDER_TYPES, row["type"]),  # type: ignore[arg-type]
-            tif=_name(TIFS, row["tif"]),  # type: ignore[arg-type]
+            order_type=_name(ORDER_TYPES, row["type"]) if asked else None,  # type: ignore[arg-type]
+            tif=_name(TIFS, row["tif"]) if asked else None,  # type: ignore[arg-type]
             left=self._qty(row, "left_lots"),
             ts_exch_ns=int(row["ts_exch_ns"]),
             order_id=int(row["order_id"]),

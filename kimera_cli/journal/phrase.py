@@ -20,7 +20,7 @@ def of(kind: str, body: JsonObject) -> str:
 
 
 def _wish(body: JsonObject) -> str:
-    terms = f" {body['order_type']} {body['tif']}" if "tif" in body else ""
+    terms = f" {body['order_type']} {body['tif']}" if body.get("tif") else ""
     return f"{body['side']} {body['qty']} at {body['px']}{terms}"
 
 
