@@ -24,8 +24,8 @@ from kimera_cli.engine.run_recorder import RunRecorder
 from kimera_cli.engine.run_writer import RunWriter
 from kimera_cli.engine.runfolder import RunFolder, Status
 from kimera_cli.engine.summary import Marks, summarise
-from kimera_cli.engine.translate import Translator, denial_code
 from kimera_cli.errors import KimeraError, RunError
+from kimera_cli.journal.decode import Decoder, denial_code
 from kimera_cli.journal.journal import Journal
 from kimera_cli.kernels.state import (
     BOOK_OVERFLOW,
@@ -77,7 +77,7 @@ class Session:
         self.start_ns = self._first_arrival()
         self._pace = Pace(request.speed, self.start_ns, monotonic_ns, sleep)
         self._set_pace()
-        self.translator = Translator([s.spec.name for s in request.strategies], self.instruments)
+        self.decoder = Decoder([s.spec.name for s in request.strategies], self.instruments)
         self.marks = Marks(len(self.instruments))
         self.loop_ns = 0
 
@@ -137,7 +137,7 @@ class Session:
                 self.stop()
             status = self._advance()
             if status != CALL_PYTHON or self._nearly_full():
-                yield self.translator.records(self._drain())
+                yield self.decoder.records(self._drain())
             self._serve(status)
 
     def stop(self) -> None:

@@ -37,7 +37,16 @@ from kimera_cli.layouts import (
     R_SAMPLE,
     REJECTS,
 )
-from kimera_cli.records import Denial, Fill, JournalEntry, JsonObject, Order, Record
+from kimera_cli.records import (
+    Denial,
+    Fill,
+    Funding,
+    Halt,
+    JournalEntry,
+    JsonObject,
+    Order,
+    Record,
+)
 
 ORDER_EVENTS = {
     R_INTENT: "submitted",
@@ -89,9 +98,16 @@ class Decoder:
             ) from error
 
     def records(self, rows: Rows) -> Iterator[Record]:
-        """Yield the public records among rows: orders, fills, denials."""
+        """Yield the public lines among rows: all but samples and markouts."""
         for row in rows:
-            if (record := self.record(row)) is not None:
+            kind = int(row["kind"])
+            if kind == R_FUNDING:
+                yield self._funding(row)
+            elif kind == R_HALT:
+                yield Halt(
+                    seq=int(row["seq"]), ts_ns=int(row["ts_ns"]), code=denial_code(row["code"])
+                )
+            elif (record := self.record(row)) is not None:
                 yield record
 
     def record(self, row: np.void) -> Record | None:
@@ -100,8 +116,7 @@ class Decoder:
         if kind == R_FILL:
             return self._fill(row)
         if kind == R_DENIED:
-            code = f"risk.{_name(DENIALS, row['code'])}"
-            return Denial(code=code, **self._common(row))
+            return Denial(code=denial_code(row["code"]), **self._common(row))
         if kind in ORDER_EVENTS:
             return self._order(row)
         return None
@@ -154,6 +169,18 @@ class Decoder:
             **self._common(row),
         )
 
+    def _funding(self, row: np.void) -> Funding:
+        instrument = self._instrument(row)
+        return Funding(
+            seq=int(row["seq"]),
+            ts_ns=int(row["ts_ns"]),
+            ts_exch_ns=int(row["ts_exch_ns"]),
+            paid=float(row["fee"]),
+            currency=instrument.settlement if instrument else "",
+            position=self._qty(row, "position_lots"),
+            **self._place(row),
+        )
+
     def _statistics(self, row: np.void) -> JsonObject:
         kind = int(row["kind"])
         facts: JsonObject = {"mid": self._mid(row)}
@@ -169,7 +196,7 @@ class Decoder:
         elif kind == R_FUNDING:
             facts["fee"] = _finite(row["fee"])
         elif kind == R_HALT:
-            facts["reason"] = f"risk.{_name(DENIALS, row['code'])}"
+            facts["reason"] = denial_code(row["code"])
         return facts
 
     def _common(self, row: np.void) -> dict[str, Any]:
@@ -202,6 +229,11 @@ class Decoder:
 
     def _mid(self, row: np.void) -> float | None:
         return _finite(float(row["mid_ticks"]) * float(self._tick(row)))
+
+
+def denial_code(code: Any) -> str:
+    """Return the public code of a gate's answer: `risk.drawdown`."""
+    return f"risk.{_name(DENIALS, code)}"
 
 
 def _decimal(steps: Any, step: Decimal) -> str:
