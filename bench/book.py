@@ -18,12 +18,11 @@ from kimera_cli.layouts import BID, CLEAR, DEPTH
 from kimera_cli.market.book import new_books
 from kimera_cli.records import Bench
 
-from .harness import Case, Watch
+from .harness import BATCH, Case, Watch, batches
 from .machine import package
 from .request import Peer, Request, row
 from .tape import Tape, tapes
 
-BATCH = 4_096
 EVENTS = 500_000
 PEER_LEVELS = 20_000
 
@@ -69,11 +68,11 @@ def rows(request: Request) -> Iterator[Bench]:
 def _cases(tape: Tape, peers: bool) -> list[Case]:
     levels = tape.levels()
 
-    def book() -> tuple[Any, Any]:
-        return new_books(1)[0], levels
+    def book() -> tuple[Any, list[Any]]:
+        return new_books(1)[0], batches(levels)
 
-    def events() -> Any:
-        return levels
+    def events() -> list[Any]:
+        return batches(levels)
 
     def peer_book() -> tuple[Any, list[tuple[bool, float, float]]]:
         return _peer_book(tape)
@@ -82,19 +81,17 @@ def _cases(tape: Tape, peers: bool) -> list[Case]:
     return [*ours, Case("peer", peer_book, _update_peer)] if peers else ours
 
 
-def _update(state: tuple[Any, Any], watch: Watch) -> None:
-    book, events = state
+def _update(state: tuple[Any, list[Any]], watch: Watch) -> None:
+    book, parts = state
     watch.start()
-    for begin in range(0, len(events), BATCH):
-        part = events[begin : begin + BATCH]
+    for part in parts:
         update_all(book, part)
         watch.lap(len(part))
 
 
-def _read(events: Any, watch: Watch) -> None:
+def _read(parts: list[Any], watch: Watch) -> None:
     watch.start()
-    for begin in range(0, len(events), BATCH):
-        part = events[begin : begin + BATCH]
+    for part in parts:
         read_all(part)
         watch.lap(len(part))
 

@@ -18,11 +18,10 @@ from kimera_cli.layouts import CLEAR, DEPTH, F_LAST, FEATURES, TRADE
 from kimera_cli.market.book import new_books
 from kimera_cli.records import Bench
 
-from .harness import Case, Watch
+from .harness import BATCH, Case, Watch, batches
 from .request import Request, row
 from .tape import tapes
 
-BATCH = 4_096
 EVENTS = 500_000
 
 
@@ -58,14 +57,13 @@ def rows(request: Request) -> Iterator[Bench]:
 
 
 def _case(events: Any, with_features: bool) -> Case:
-    def prepare() -> tuple[Any, Any]:
-        return new_books(1)[0], np.zeros(1, FEATURES).view(np.recarray)[0]
+    def prepare() -> tuple[Any, Any, list[Any]]:
+        return new_books(1)[0], np.zeros(1, FEATURES).view(np.recarray)[0], batches(events)
 
-    def run(state: tuple[Any, Any], watch: Watch) -> None:
-        book, f = state
+    def run(state: tuple[Any, Any, list[Any]], watch: Watch) -> None:
+        book, f, parts = state
         watch.start()
-        for begin in range(0, len(events), BATCH):
-            part = events[begin : begin + BATCH]
+        for part in parts:
             run_all(book, f, part, with_features)
             watch.lap(len(part))
 

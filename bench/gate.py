@@ -18,10 +18,9 @@ from kimera_cli.kernels.state import GATE, SLEEVE, STREAM
 from kimera_cli.layouts import ACTION, DENIALS, FEATURES, INSTRUMENT, LINEAR, VIEW
 from kimera_cli.records import Bench
 
-from .harness import Case, Watch
+from .harness import BATCH, Case, Watch, batches
 from .request import Request, row
 
-BATCH = 4_096
 ORDERS = 500_000
 MID_TICKS = 600_000.5
 SLEEVES = 4
@@ -69,7 +68,11 @@ def rows(request: Request) -> Iterator[Bench]:
 
 
 def _case(name: str, orders: Any) -> Case:
-    return Case(name, lambda: new_state(orders), _decide)
+    def prepare() -> tuple[Any, ...]:
+        *world, _, answers = new_state(orders)
+        return *world, batches(orders), answers
+
+    return Case(name, prepare, _decide)
 
 
 def answer_counts(orders: Any) -> dict[str, int]:
@@ -80,10 +83,9 @@ def answer_counts(orders: Any) -> dict[str, int]:
 
 
 def _decide(state: tuple[Any, ...], watch: Watch) -> None:
-    *world, orders, answers = state
+    *world, parts, answers = state
     watch.start()
-    for begin in range(0, len(orders), BATCH):
-        part = orders[begin : begin + BATCH]
+    for part in parts:
         decide_all(*world, part, answers)
         watch.lap(len(part))
 

@@ -15,7 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .stats import quantile
+
+BATCH = 16_384
+"""Operations of one batch: the call into compiled code (3 to 13 us) is below 1 ns of each."""
 
 Clock = Callable[[], int]
 """Monotonic ns."""
@@ -48,6 +53,15 @@ class Case:
     prepare: Callable[[], Any]
     run: Callable[[Any, Watch], None]
     done: Callable[[Any], None] | None = None
+
+
+def batches(rows: Any, size: int = BATCH) -> list[Any]:
+    """Cut an array into plain consecutive parts: while the clock runs nothing is sliced.
+
+    A slice of a recarray costs 6 us, more than a thousand level updates.
+    """
+    plain = rows.view(np.ndarray)
+    return [plain[begin : begin + size] for begin in range(0, len(plain), size)]
 
 
 @dataclass

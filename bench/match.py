@@ -23,10 +23,9 @@ from kimera_cli.layouts import FOK, GTC, IOC, LIMIT, MARKET, POST_ONLY, REJECTS
 from kimera_cli.market.matching import new_engines
 from kimera_cli.records import Bench
 
-from .harness import Case, Watch
+from .harness import BATCH, Case, Watch, batches
 from .request import Request, row
 
-BATCH = 4_096
 ORDERS = 400_000
 OPENING = 4_000
 """Requests before the clock starts: they build the book."""
@@ -96,6 +95,8 @@ def draw(n: int) -> tuple[Any, Any, int]:
 
 def _case(tape: Any) -> Case:
     codes, ids = np.zeros(len(tape), np.int64), np.zeros(len(tape), np.int64)
+    timed = [batches(column[OPENING:]) for column in (tape, codes, ids)]
+    parts = list(zip(*timed, strict=True))
 
     def prepare() -> Any:
         engine = new_engines(1, BASE_TICKS)[0]
@@ -104,9 +105,8 @@ def _case(tape: Any) -> Case:
 
     def run(engine: Any, watch: Watch) -> None:
         watch.start()
-        for begin in range(OPENING, len(tape), BATCH):
-            part = slice(begin, min(begin + BATCH, len(tape)))
-            match_run(engine, tape[part], codes[part], ids[part])
-            watch.lap(part.stop - part.start)
+        for requests, some_codes, some_ids in parts:
+            match_run(engine, requests, some_codes, some_ids)
+            watch.lap(len(requests))
 
     return Case("match", prepare, run)

@@ -6,9 +6,10 @@ import gc
 import os
 from typing import Any
 
+import numpy as np
 import pytest
 
-from kimera_cli.bench.harness import Case, Timing, Watch, measure, steady
+from kimera_cli.bench.harness import Case, Timing, Watch, batches, measure, steady
 
 
 class Hand:
@@ -95,3 +96,13 @@ def test_steady_restores_collector_and_cores_also_after_an_error() -> None:
     assert gc.get_freeze_count() == 0
     if cores is not None:
         assert os.sched_getaffinity(0) == cores
+
+
+def test_batches_are_plain_and_hold_every_row_once() -> None:
+    rows = np.zeros(10, [("a", "i8")]).view(np.recarray)
+    rows.a = range(10)
+    parts = batches(rows, 4)
+    assert [len(part) for part in parts] == [4, 4, 2]
+    assert all(type(part) is np.ndarray for part in parts)
+    assert np.concatenate(parts)["a"].tolist() == list(range(10))
+    assert batches(rows[:0]) == []
