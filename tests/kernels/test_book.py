@@ -18,6 +18,7 @@ from kimera_cli.kernels.book import (
     WINDOW,
     book_apply,
     book_clear,
+    book_depth,
     book_levels,
     book_next,
     book_qty,
@@ -110,6 +111,24 @@ def test_next_and_quantity_at_any_price(operations, probes):
         assert book_next(book, ASK, np.int64(px)) == min(worse_ask, default=NO_ASK)
         for side in (BID, ASK):
             assert book_qty(book, side, np.int64(px)) == twin.sides[side].get(px, 0)
+
+
+@pytest.mark.parametrize(("side", "worse"), [(BID, -1), (ASK, 1)])
+@pytest.mark.parametrize("far_first", [True, False])
+def test_the_window_reaches_behind_the_best(side, worse, far_first):
+    """What book_depth relies on: levels beyond the window are more than NEAR ticks from the best."""
+    book, top = new_books(1)[0], 600_000
+    book_set(book, side, np.int64(top), np.int64(1))
+    edge = int(book.base_ticks[side]) + (0 if side == BID else WINDOW - 1)
+    second, third = edge - worse * 100, edge + worse * 100  # inside and outside of the window
+    steps = (
+        [(second, 5), (third, 7), (top, 0)] if far_first else [(second, 5), (top, 0), (third, 7)]
+    )
+    for px, qty in steps:
+        assert book_set(book, side, np.int64(px), np.int64(qty)) == BOOK_OK
+    assert levels_of(book, side, 9) == [(second, 5), (third, 7)]
+    assert book.over_n[side] == 0
+    assert book_depth(book, side, 5) == 12
 
 
 def test_random_walk_with_outliers():

@@ -102,7 +102,8 @@ def test_levels_and_orders_tell_the_same_market():
 @pytest.mark.parametrize("model", ["poisson", "hawkes"])
 def test_arrivals_are_the_point_process_that_the_settings_say(model):
     """Time rescaling: integrated intensities between arrivals are independent and exponential."""
-    market = Market(model=model, volatility=0.0)
+    sparse = {"limit_rate": 3.0, "market_rate": 1.0}  # excitement fades between arrivals
+    market = Market(model=model, volatility=0.0, **sparse)
     flow, engine = new_flow(market, 99, "l2"), new_engines(1)[0]
     excitation = market.excitation if model == "hawkes" else 0.0
     jumps = excitation * market.decay_per_s * BRANCHING
