@@ -116,7 +116,7 @@ def test_next_and_quantity_at_any_price(operations, probes):
 @pytest.mark.parametrize(("side", "worse"), [(BID, -1), (ASK, 1)])
 @pytest.mark.parametrize("far_first", [True, False])
 def test_the_window_reaches_behind_the_best(side, worse, far_first):
-    """What book_depth relies on: levels beyond the window are more than NEAR ticks from the best."""
+    """What book_depth relies on: a level beyond the window is more than NEAR ticks away."""
     book, top = new_books(1)[0], 600_000
     book_set(book, side, np.int64(top), np.int64(1))
     edge = int(book.base_ticks[side]) + (0 if side == BID else WINDOW - 1)
