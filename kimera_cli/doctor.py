@@ -119,11 +119,9 @@ def check_data_folder(world: Context) -> Doctor:
 
 def check_numba_cache(world: Context) -> Doctor:
     """Compiled kernels are kept between runs, and are there already."""
-    import numba
+    from kimera_cli.kernels._jit import CACHE_ROOT
 
-    import kimera_cli.kernels._jit  # noqa: F401 - sets the folder
-
-    folder = Path(str(numba.config.CACHE_DIR))
+    folder = CACHE_ROOT
     if problem := _not_writable(_existing(folder)):
         advice = "set KIMERA_CACHE to a folder of yours: without it every start compiles again"
         return _item("numba cache", "failed", f"{folder}: {problem}", advice)

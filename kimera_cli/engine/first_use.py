@@ -34,8 +34,8 @@ def _mark() -> Path | None:
     """Return the file that says that all is compiled; None when nothing is compiled at all."""
     import numba
 
-    from kimera_cli.kernels._jit import source_hash
+    from kimera_cli.kernels._jit import CACHE_ROOT, source_hash
 
     if numba.config.DISABLE_JIT:
         return None
-    return Path(numba.config.CACHE_DIR) / f"run-{source_hash()}.ready"
+    return CACHE_ROOT / f"run-{source_hash('entry')}.ready"

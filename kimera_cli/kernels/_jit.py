@@ -7,16 +7,19 @@ would raise, because a kernel cannot. Never `fastmath` (it licenses ignoring NaN
 Checks live once in the wrapper; `NUMBA_BOUNDSCHECK=1` in the tests proves that no index leaves its
 array.
 
-Numba does not see edits in imported modules, so the cache folder's name carries a hash of every
-kernel source: an edit anywhere compiles anew, and nothing stale is ever run.
+Numba does not see edits in imported modules, so the cache folder of a kernel carries a hash of its
+own module and of every kernel module below it: an edit compiles anew what depends on it, nothing
+else, and nothing stale is ever run.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,29 +30,65 @@ from numba.core.types.misc import unliteral
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def source_hash() -> str:
-    """Return 12 hex digits over the sources that kernels are compiled from (kernels/ and
-    layouts.py).
+_HERE = Path(__file__).parent
+_IMPORT = re.compile(r"^\s*(?:from|import) kimera_cli\.kernels\.(\w+)", re.MULTILINE)
+
+
+@cache
+def _imports(name: str) -> frozenset[str]:
+    """Return the kernel modules that kernels/NAME.py names in its imports."""
+    text = (_HERE / f"{name}.py").read_text()
+    return frozenset(_IMPORT.findall(text))
+
+
+@cache
+def source_hash(module: str = "") -> str:
+    """Return 12 hex digits over the sources that a kernel module is compiled from.
+
+    These are layouts.py, this file, the module and all kernel modules below it; without a module
+    every kernel there is.
     """
-    package = Path(__file__).parent
+    wanted = {module, "_jit"} if module else {path.stem for path in _HERE.glob("*.py")}
+    new = set(wanted)
+    while new:
+        new = set().union(*(_imports(name) for name in new)) - wanted
+        wanted |= new
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in [package.parent / "layouts.py", *sorted(package.glob("*.py"))]:
+    for path in [_HERE.parent / "layouts.py", *(_HERE / f"{name}.py" for name in sorted(wanted))]:
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def _default_cache_dir() -> Path:
+def _cache_root() -> Path:
     base = (
         os.environ.get("KIMERA_CACHE")
         or os.environ.get("XDG_CACHE_HOME")
         or str(Path.home() / ".cache")
     )
-    return Path(base) / "kimera" / f"numba-{source_hash()}"
+    return Path(base) / "kimera"
 
 
-if not os.environ.get("NUMBA_CACHE_DIR"):
-    numba.config.CACHE_DIR = str(_default_cache_dir())
+CACHE_ROOT = Path(os.environ.get("NUMBA_CACHE_DIR") or _cache_root())
+"""Where machine code is kept; numba's own variable wins."""
+_OWN_CACHE = not os.environ.get("NUMBA_CACHE_DIR")
+
+if _OWN_CACHE:  # for what is compiled elsewhere and calls kernels: strategies
+    numba.config.CACHE_DIR = str(CACHE_ROOT / f"numba-{source_hash()}")
+
+
+def _compile(function: Callable[..., Any], args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    """Compile with the cache folder of the function's module; numba reads it while it decorates."""
+    package, _, module = function.__module__.rpartition(".")
+    if not _OWN_CACHE or package != "kimera_cli.kernels":
+        return numba.njit(*args, **settings)(function)
+    kept = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(CACHE_ROOT / f"kernels-{source_hash(module)}")
+    try:
+        return numba.njit(*args, **settings)(function)
+    finally:
+        numba.config.CACHE_DIR = kept
+
 
 # Strategies are first-class functions called by pointer: stable since numba 0.49, still labelled
 # experimental.
@@ -64,9 +103,8 @@ def kernel(*args: Any, **options: Any) -> Any:
     """
     settings = {"cache": True, "error_model": "numpy", "fastmath": False, "nogil": True, **options}
     if len(args) == 1 and callable(args[0]) and not options:
-        return _without_literals(numba.njit(**settings)(args[0]))
-    decorate = numba.njit(*args, **settings)
-    return lambda function: _without_literals(decorate(function))
+        return _without_literals(_compile(args[0], (), settings))
+    return lambda function: _without_literals(_compile(function, args, settings))
 
 
 def _without_literals(dispatcher: Any) -> Any:

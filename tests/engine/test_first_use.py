@@ -10,10 +10,11 @@ import pytest
 
 from kimera_cli.diagnostics import Diagnostics
 from kimera_cli.engine.first_use import LABEL, compiling
+from kimera_cli.kernels import _jit
 
 
 def said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(cache))
+    monkeypatch.setattr(_jit, "CACHE_ROOT", cache)
     stream = io.StringIO()
     with compiling(Diagnostics(stream)):
         pass
@@ -30,7 +31,7 @@ def test_work_that_failed_is_announced_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(numba.config, "DISABLE_JIT", False)
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(_jit, "CACHE_ROOT", tmp_path)
     with pytest.raises(ValueError, match="typed"), compiling(Diagnostics(io.StringIO())):
         raise ValueError("typed")
     assert said(tmp_path, monkeypatch) == LABEL + "\n"
