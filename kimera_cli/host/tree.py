@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _DIGITS = re.compile(r"(\d+)")
+NEEDS_ROOT = "needs root"
 _REASONS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "not permitted, also not for root: a container or a locked-down kernel",
@@ -90,7 +91,7 @@ class Tree:
     def refusal(self, error: OSError) -> str:
         """Return why a write failed, for a person."""
         if error.errno in (errno.EACCES, errno.EPERM) and self.euid != 0:
-            return "needs root"
+            return NEEDS_ROOT
         return _REASONS.get(error.errno or 0, error.strerror or str(error))
 
     def blocked(self, name: str) -> str:
@@ -99,7 +100,7 @@ class Tree:
             return "not there"
         if self.writable(name):
             return ""
-        return _REASONS[errno.EROFS] if self.euid == 0 else "needs root"
+        return _REASONS[errno.EROFS] if self.euid == 0 else NEEDS_ROOT
 
 
 def last_part(name: str) -> str:
