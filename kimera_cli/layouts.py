@@ -457,10 +457,11 @@ TABLE_SIDE = np.dtype(
     [
         ("version", "i8"),
         ("cells", "i8"),
-        ("levels", "i8", (len(TABLE_AXES),)),  # an axis has 2 ** levels - 1 thresholds; 0: unused
-        ("strides", "i8", (len(TABLE_AXES),)),
+        ("strides", "i8", (len(TABLE_AXES),)),  # 0: the axis is not used
+        ("bins", "i8", (len(TABLE_AXES),)),
         ("reserved", "i8", (6,)),
         ("edges", "f8", (len(TABLE_AXES), TABLE_BINS)),  # rising, then +inf
+        ("lasts", "f8", (len(TABLE_AXES), 8)),  # every eighth of them
         ("entries", TABLE_ENTRY, (TABLE_CELLS,)),
     ],
     align=True,
@@ -515,25 +516,19 @@ TABLE_USE = np.dtype(
         ("max_age_ns", "i8"),  # 0: no limit but the expiry
         ("min_confidence", "f8"),
         ("sample_every", "i8"),  # keep one lookup in this many; 0: none
+        ("until_sample", "i8"),
+        ("reserved", "i8", (2,)),
         # the last answer
-        ("status", "i8"),
+        ("entry", TABLE_ENTRY),
         ("cell", "i8"),
-        ("version", "i8"),
-        ("age_ns", "i8"),
-        ("expected_ticks", "f8"),
-        ("p_sell", "f8"),
-        ("p_hold", "f8"),
-        ("p_buy", "f8"),
-        ("confidence", "f8"),
-        ("action", "i8"),
+        ("status", "i8"),
         # counts
-        ("lookups", "i8"),
-        ("counts", "i8", (16,)),  # by status
+        ("counts", "i8", (16,)),  # lookups by status
         ("age_sum_ns", "f8"),  # over hits
         ("age_max_ns", "i8"),
         ("n_samples", "i8"),
         ("dropped", "i8"),  # samples that found no room
-        ("reserved", "i8", (4,)),
+        ("rest", "i8", (2,)),
         ("samples", TABLE_SAMPLE, (TABLE_SAMPLES,)),
     ],
     align=True,
