@@ -492,9 +492,10 @@ class HostResult(Record, frozen=True):
 
 
 class Jitter(Record, frozen=True):
-    """Delays under two states of the host, measured in turn (A B A ... A), in ns.
+    """Delays under two states of the host, measured in turn (A B, B A, ...), in ns.
 
-    `ratio` is the p99.9 after over the p99.9 before, with its 95 % interval over rounds.
+    `ratio` is the p99.9 after over the p99.9 before, with its 95 % interval over the rounds and the
+    share of flipped rounds that are as far from 1.
     """
 
     measure: str
@@ -511,9 +512,21 @@ class Jitter(Record, frozen=True):
     ratio: float
     low: float
     high: float
+    p_value: float
     verdict: Literal["lower", "higher", "no difference measured"]
     compared: str = ""
     detail: JsonObject = {}
+
+
+class Preparation(Record, frozen=True):
+    """One step of preparing the process for a run: what was asked for, and what was read back."""
+
+    item: str
+    status: Literal["applied", "partial", "denied"]
+    asked: str
+    got: str
+    reason: str = ""
+    hint: str = ""
 
 
 ALL: tuple[type[Record], ...] = tuple(Record.__subclasses__())

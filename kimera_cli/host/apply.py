@@ -39,13 +39,13 @@ def refusal(tree: Tree, again: str) -> KimeraError:
     if tree.euid != 0:
         return KimeraError(
             "host.needs_root",
-            "expected to run as root, was an ordinary user: nothing was changed",
+            "expected to run as root, was an ordinary user: nothing changed",
             f"sudo {again}",
         )
     return KimeraError(
         "host.read_only",
-        "expected settings that can be written, was a read-only /proc and /sys: nothing was changed",
-        "this is a container, or locked down: run it on the host, or name its mounted root: --root",
+        "expected settings that can be written, was a read-only /proc and /sys: nothing changed",
+        "this is a container or locked down: run it on the host, or name its mounted root: --root",
     )
 
 

@@ -23,12 +23,17 @@ _ALLOWED = ("/proc/sys/", "/proc/irq/", "/sys/")
 
 @dataclass(frozen=True)
 class Changed:
-    """All that was done to one path and not taken back: where it began, and what it was made."""
+    """All that was done to one path and not taken back.
+
+    `old` is where it began, `made` everything that it was made since, `held` the last of these: as
+    it was asked for, and as the kernel took it.
+    """
 
     path: str
     item: str
     old: str | None
     made: tuple[str | None, ...]
+    held: tuple[str | None, ...]
     boot: str
     entries: tuple[Entry, ...]
 
@@ -61,9 +66,11 @@ def _group(path: str, entries: list[Entry], found: dict[int, str]) -> Changed:
     made = [found.get(e.n) for e in entries if e.kind == INTENT and found.get(e.n)]
     made += [e.body["old"] for e in entries[1:]]
     made += [e.body["new"] for e in entries]
-    first = entries[0].body
-    boot = str(entries[-1].body.get("boot", ""))
-    return Changed(path, str(first["item"]), first["old"], tuple(made), boot, tuple(entries))
+    first, last = entries[0].body, entries[-1]
+    held = (last.body["new"], found.get(last.n) or last.body["new"])
+    boot = str(last.body.get("boot", ""))
+    item, old = str(first["item"]), first["old"]
+    return Changed(path, item, old, tuple(made), held, boot, tuple(entries))
 
 
 def _check(journal: Journal, entry: Entry) -> None:

@@ -1,0 +1,164 @@
+"""`kimera tune-host`: probe, plan, apply, revert and verify the settings of the host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from kimera_cli.context import Context
+    from kimera_cli.host.tree import Tree
+
+app = typer.Typer(help="Probe, plan, apply, revert and verify host settings.")
+
+Profile = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[laptop|server|hft]",
+        help="What the host is for. Default: laptop with a battery, else server.",
+        show_default=False,
+    ),
+]
+Root = Annotated[
+    Path,
+    typer.Option("--root", metavar="FOLDER", help="A mounted host whose /proc, /sys, /etc to use."),
+]
+JournalFile = Annotated[
+    Path | None,
+    typer.Option("--journal", metavar="FILE", help="Default: ROOT/var/lib/kimera/tune-host.jsonl."),
+]
+
+
+@app.command()
+def probe(ctx: typer.Context, profile: Profile = None, root: Root = Path("/")) -> None:
+    """Show each item with its value, the advised one, why, and what to expect."""
+    from kimera_cli.host.probe import probe as items
+    from kimera_cli.host.probe import profile_named, record
+
+    world, tree = ctx.obj, _tree(root)
+    named = profile_named(profile, tree)
+    with world.output() as out:
+        for item in items(tree, named):
+            out.emit(_short(record(item, named), world))
+
+
+@app.command()
+def plan(
+    ctx: typer.Context,
+    profile: Profile = None,
+    script: Annotated[
+        bool, typer.Option("--script", help="Print a shell script instead of records.")
+    ] = False,
+    root: Root = Path("/"),
+) -> None:
+    """Show the exact changes, and those that only you can make."""
+    from kimera_cli.host import plan as planning
+    from kimera_cli.host.probe import probe as items
+    from kimera_cli.host.probe import profile_named
+
+    tree = _tree(root)
+    named = profile_named(profile, tree)
+    found = list(items(tree, named))
+    with ctx.obj.output() as out:
+        if script:
+            out.format = "none"
+            out.document(planning.script(tree, named, found))
+            return
+        for change in planning.changes(tree, found):
+            out.emit(change)
+
+
+@app.command()
+def apply(
+    ctx: typer.Context,
+    profile: Profile = None,
+    persist: Annotated[
+        bool, typer.Option("--persist", help="Also write sysctl.d and limits.d files.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, tell all.")] = False,
+    root: Root = Path("/"),
+    journal: JournalFile = None,
+) -> None:
+    """Make the changes (as root): each is journalled first, and read back."""
+    from kimera_cli.host import actions
+
+    request = actions.Apply(_tree(root), _journal(root, journal), profile, persist, dry_run)
+    _run(ctx.obj, actions.apply(request, ctx.obj.now_ns, ctx.obj.diagnostics.note))
+
+
+@app.command()
+def revert(
+    ctx: typer.Context,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also values that somebody else changed since.")
+    ] = False,
+    root: Root = Path("/"),
+    journal: JournalFile = None,
+) -> None:
+    """Bring back the values of before, last changed first, also after a crash."""
+    from kimera_cli.host import actions
+
+    request = actions.Revert(_tree(root), _journal(root, journal), force)
+    _run(ctx.obj, actions.revert(request, ctx.obj.now_ns, ctx.obj.diagnostics.note))
+
+
+@app.command()
+def verify(
+    ctx: typer.Context,
+    jitter: Annotated[
+        bool, typer.Option("--jitter/--no-jitter", help="Compare delays before and after.")
+    ] = True,
+    control: Annotated[
+        bool, typer.Option("--control", help="Compare the host with itself, unchanged.")
+    ] = False,
+    rounds: Annotated[int, typer.Option("--rounds", min=6, help="Visits of each state.")] = 12,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.05, help="Time of each measure and visit.")
+    ] = 1.0,
+    root: Root = Path("/"),
+    journal: JournalFile = None,
+) -> None:
+    """Read back what was applied; measure delays under old and new values in turn."""
+    from kimera_cli.host import actions
+
+    world: Context = ctx.obj
+    request = actions.Verify(_tree(root), _journal(root, journal), jitter, control, rounds, seconds)
+    _run(world, actions.verify(request, world.now_ns, world.diagnostics))
+
+
+def _tree(root: Path) -> Tree:
+    import os
+
+    from kimera_cli.host.tree import Tree
+
+    return Tree(root, os.geteuid())
+
+
+def _journal(root: Path, named: Path | None) -> Path:
+    from kimera_cli.host.journal import DEFAULT
+
+    return named or root / DEFAULT.lstrip("/")
+
+
+def _run(world: Context, results: Any) -> None:
+    """Emit what became of each change; refused ones make the end partial, or failed for verify."""
+    with world.output() as out:
+        for result in results:
+            out.emit(result)
+            status = getattr(result, "status", "")
+            if status in ("denied", "conflict", "partial"):
+                out.partial()
+            elif status == "changed":
+                out.failed()
+
+
+def _short(item: Any, world: Context) -> Any:
+    """Return what a person reads first; -v shows all, and so does every format for programs."""
+    from msgspec.structs import replace
+
+    if world.effective_format != "table" or world.verbose:
+        return item
+    short = replace(item, profile="", paths=[], effect="", area="")
+    return short if world.width >= 120 else replace(short, why="", settable="", reason="")
