@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.kernels.histogram import (
@@ -44,11 +44,13 @@ def test_the_cell_is_the_library_s_at_every_edge(value: int) -> None:
     assert int(cell_of(value)) == library().get_counts_array_index(value)
 
 
+@settings(deadline=None)
 @given(st.integers(0, HIGHEST))
 def test_the_cell_is_the_library_s(value: int) -> None:
     assert int(cell_of(value)) == library().get_counts_array_index(value)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, HIGHEST), max_size=200))
 def test_counts_are_the_library_s(values: list[int]) -> None:
     ours, theirs = new(), library()
@@ -67,6 +69,7 @@ def test_what_is_out_of_range_is_counted_apart(value: int) -> None:
     assert not h.counts.any()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(1 << 40), 1 << 40), max_size=100))
 def test_no_value_is_lost(values: list[int]) -> None:
     h = new()

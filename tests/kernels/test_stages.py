@@ -9,7 +9,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.kernels import stages as k
@@ -144,6 +144,7 @@ def test_ticks_become_ns_at_the_clock_s_rate(recorder: Callable[..., Any]) -> No
     assert s.histograms[k.EVENT_TO_BOOK].counts[int(cell_of(1000))] == 1
 
 
+@settings(deadline=None)
 @given(st.integers(1, 7), st.integers(0, 40))
 def test_one_chain_of_n_is_measured(script: Script, every: int, chains: int) -> None:
     s = np.zeros(1, k.STAGES).view(np.recarray)[0]
