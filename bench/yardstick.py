@@ -119,3 +119,11 @@ def require_same(name: str, ours: int, theirs: Yardstick | None) -> None:
             f"was {theirs.checksum:#018x}",
             "the two no longer do the same work: mend one of them before comparing times",
         )
+
+
+def mixed(values: np.ndarray[Any, Any]) -> int:
+    """Return the checksum that `mix` of limit.hpp makes of these integers, one after the other."""
+    total = 0
+    for value in values.tolist():
+        total = ((total ^ (value & MASK)) * 0x9E3779B97F4A7C15) & MASK
+    return total

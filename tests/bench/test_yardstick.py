@@ -109,3 +109,20 @@ def test_different_work_is_no_comparison(request_: Request) -> None:
     with yardstick(request_, "book", [one]) as running, pytest.raises(RunError) as caught:
         require_same("book", 7, running)
     assert caught.value.code == "run.bench_differs"
+
+
+@needs_compiler
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_matching_yardstick_answers_as_the_engine_does(
+    request_: Request, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kimera_cli.bench import match
+
+    monkeypatch.setattr(match, "SEED", seed)
+    tape, _, _ = match.draw(30_000)
+    with yardstick(request_, "match", [tape], 100) as running:
+        require_same("match", match.answers_checksum(tape), running)
+        tape["qty_lots"][-1] += 1
+        tape["kind"][-1] = match.MATCH_NEW
+        with pytest.raises(RunError, match="the yardstick match"):
+            require_same("match", match.answers_checksum(tape[:-1]), running)
