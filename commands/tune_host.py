@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kimera_cli.context import Context
     from kimera_cli.host.tree import Tree
+    from kimera_cli.records import Record
 
 app = typer.Typer(help="Probe, plan, apply, revert and verify host settings.")
 
@@ -37,11 +40,9 @@ def probe(ctx: typer.Context, profile: Profile = None, root: Root = Path("/")) -
     from kimera_cli.host.probe import probe as items
     from kimera_cli.host.probe import profile_named, record
 
-    world, tree = ctx.obj, _tree(root)
+    tree = _tree(root)
     named = profile_named(profile, tree)
-    with world.output() as out:
-        for item in items(tree, named):
-            out.emit(_short(record(item, named), world))
+    _emit(ctx.obj, (record(item, named) for item in items(tree, named)))
 
 
 @app.command()
@@ -61,13 +62,10 @@ def plan(
     tree = _tree(root)
     named = profile_named(profile, tree)
     found = list(items(tree, named))
-    with ctx.obj.output() as out:
-        if script:
-            out.format = "none"
-            out.document(planning.script(tree, named, found))
-            return
-        for change in planning.changes(tree, found):
-            out.emit(change)
+    if script:
+        ctx.obj.output().document(planning.script(tree, named, found))
+        return
+    _emit(ctx.obj, planning.changes(tree, found))
 
 
 @app.command()
@@ -85,7 +83,7 @@ def apply(
     from kimera_cli.host import actions
 
     request = actions.Apply(_tree(root), _journal(root, journal), profile, persist, dry_run)
-    _run(ctx.obj, actions.apply(request, ctx.obj.now_ns, ctx.obj.diagnostics.note))
+    _emit(ctx.obj, actions.apply(request, ctx.obj.now_ns, ctx.obj.diagnostics.note))
 
 
 @app.command()
@@ -101,7 +99,7 @@ def revert(
     from kimera_cli.host import actions
 
     request = actions.Revert(_tree(root), _journal(root, journal), force)
-    _run(ctx.obj, actions.revert(request, ctx.obj.now_ns, ctx.obj.diagnostics.note))
+    _emit(ctx.obj, actions.revert(request, ctx.obj.now_ns, ctx.obj.diagnostics.note))
 
 
 @app.command()
@@ -125,7 +123,7 @@ def verify(
 
     world: Context = ctx.obj
     request = actions.Verify(_tree(root), _journal(root, journal), jitter, control, rounds, seconds)
-    _run(world, actions.verify(request, world.now_ns, world.diagnostics))
+    _emit(world, actions.verify(request, world.now_ns, world.diagnostics))
 
 
 def _tree(root: Path) -> Tree:
@@ -142,23 +140,21 @@ def _journal(root: Path, named: Path | None) -> Path:
     return named or root / DEFAULT.lstrip("/")
 
 
-def _run(world: Context, results: Any) -> None:
-    """Emit what became of each change; refused ones make the end partial, or failed for verify."""
+def _emit(world: Context, records: Iterable[Record]) -> None:
+    """Emit records; refused changes make the end partial, and for verify changed ones failed."""
+    from kimera_cli.host.brief import shortened
+
+    held: list[Record] = []
     with world.output() as out:
-        for result in results:
-            out.emit(result)
-            status = getattr(result, "status", "")
-            if status in ("denied", "conflict", "partial"):
-                out.partial()
-            elif status == "changed":
-                out.failed()
-
-
-def _short(item: Any, world: Context) -> Any:
-    """Return what a person reads first; -v shows all, and so does every format for programs."""
-    from msgspec.structs import replace
-
-    if world.effective_format != "table" or world.verbose:
-        return item
-    short = replace(item, profile="", paths=[], effect="", area="")
-    return short if world.width >= 120 else replace(short, why="", settable="", reason="")
+        brief = out.format == "table" and not world.verbose
+        try:
+            for record in records:
+                status = getattr(record, "status", "")
+                if status in ("denied", "conflict", "partial"):
+                    out.partial()
+                elif status == "changed":
+                    out.failed()
+                held.append(record) if brief else out.emit(record)
+        finally:
+            for record in shortened(held, world.width):
+                out.emit(record)

@@ -72,7 +72,8 @@ def apply(request: Apply, now_ns: Now, note: Note) -> Iterator[HostResult]:
     tree = request.tree
     profile = profile_named(request.profile, tree)
     items = list(probe(tree, profile))
-    note(f"profile {profile}")
+    if request.profile is None:
+        note(f"profile {profile}: name another if this host is for something else")
     if request.dry_run:
         yield from applying.planned(tree, items)
         return

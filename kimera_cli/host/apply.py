@@ -13,6 +13,7 @@ from kimera_cli.host.tree import Tree
 from kimera_cli.host.values import settled
 from kimera_cli.records import HostResult
 
+SETTINGS_FILE = "settings file"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -77,7 +78,7 @@ def _change(tree: Tree, journal: Journal, step: Step, boot: str) -> HostResult:
     try:
         tree.write(path, step.write.new)
     except OSError as error:
-        reason = tree.refusal(error)
+        reason = tree.refusal(error, path)
     found = settled(path, tree.text(path))
     if found == new:
         result = _result(step, found, "applied")
@@ -108,13 +109,13 @@ def _persist(
         elif reason := persist.refused(tree, name):
             status = "denied"
         else:
-            entry = journal.append(FILE, item=name, path=name, old=old, new=text)
+            entry = journal.append(FILE, item=SETTINGS_FILE, path=name, old=old, new=text)
             reason = _put(tree, name, text)
             status = "denied" if reason else "applied"
             journal.append(DONE, of=entry.n, status=status, found="", reason=reason)
         yield HostResult(
             action="apply",
-            item="settings file",
+            item=SETTINGS_FILE,
             path=name,
             old="absent" if old is None else "present",
             new=f"{len(text.splitlines()) - 3} lines",
@@ -128,7 +129,7 @@ def _put(tree: Tree, name: str, text: str) -> str:
     try:
         persist.put(tree, name, text)
     except OSError as error:
-        return tree.refusal(error)
+        return tree.refusal(error, name)
     except KimeraError as error:
         return error.message
     return ""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kimera_cli.host.item import Item, Profile, Write
+from kimera_cli.host.persist import LIMITS
 from kimera_cli.host.tree import NEEDS_ROOT, Tree
 from kimera_cli.records import HostChange
 
@@ -50,7 +51,7 @@ def _by_hand(item: Item) -> Iterator[HostChange]:
     if item.limit:
         yield HostChange(
             item=item.item,
-            path=f"/etc/security/limits.d: {item.limit.name}",
+            path=LIMITS,
             old=item.limit.old,
             new=item.limit.new,
             how="file",

@@ -113,7 +113,7 @@ def _value(tree: Tree, change: Changed, boot: str, force: bool) -> HostResult:
     try:
         tree.write(path, old)
     except OSError as error:
-        reason = tree.refusal(error)
+        reason = tree.refusal(error, path)
     found = settled(path, tree.text(path))
     if found == old:
         return _result(change, found, "reverted")
@@ -130,7 +130,7 @@ def _file(tree: Tree, change: Changed, force: bool) -> HostResult:
     try:
         persist.put(tree, change.path, change.old)
     except OSError as error:
-        return _result(change, _shown(found), "denied", tree.refusal(error))
+        return _result(change, _shown(found), "denied", tree.refusal(error, change.path))
     except KimeraError as error:
         return _result(change, _shown(found), "denied", error.message)
     return _result(change, _shown(change.old), "reverted")

@@ -88,10 +88,13 @@ class Tree:
         finally:
             os.close(descriptor)
 
-    def refusal(self, error: OSError) -> str:
-        """Return why a write failed, for a person."""
-        if error.errno in (errno.EACCES, errno.EPERM) and self.euid != 0:
-            return NEEDS_ROOT
+    def refusal(self, error: OSError, name: str) -> str:
+        """Return why a write of this file failed, for a person."""
+        if error.errno in (errno.EACCES, errno.EPERM):
+            if self.euid != 0:
+                return NEEDS_ROOT
+            if name.startswith("/proc/irq/"):
+                return _REASONS[errno.EIO]
         return _REASONS.get(error.errno or 0, error.strerror or str(error))
 
     def blocked(self, name: str) -> str:

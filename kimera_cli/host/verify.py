@@ -79,7 +79,7 @@ class Switch:
                 raise KimeraError(
                     "host.switch",
                     f"expected to write {value} to {change.path}, was refused: "
-                    f"{self._tree.refusal(error)}",
+                    f"{self._tree.refusal(error, change.path)}",
                     "look what holds now: kimera tune-host verify --no-jitter",
                     file=change.path,
                 ) from error
