@@ -77,7 +77,7 @@ class _Cells:
     """Where each counter is."""
 
     def __init__(self, segment: Segment, counters: Sequence[Counter]) -> None:
-        self.counters = tuple(counters)
+        self.segment = segment  # addresses are good as long as it is mapped
         self.addresses: dict[str, int] = {}
         at = segment.address + int(segment.header["data_at"])
         for counter in counters:

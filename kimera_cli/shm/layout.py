@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-Kind = Literal["ring", "broadcast", "state", "counters"]
-KINDS: tuple[Kind, ...] = ("ring", "broadcast", "state", "counters")
+Kind = Literal["ring", "broadcast", "state", "counters", "table"]
+KINDS: tuple[Kind, ...] = ("ring", "broadcast", "state", "counters", "table")
 """By code in the header. Append only."""
 
 MAGIC = int.from_bytes(b"KIMERAB\n", "little")

@@ -48,6 +48,7 @@ class _Slots:
     """Where the records of a block are."""
 
     def __init__(self, segment: Segment, dtype: np.dtype[Any]) -> None:
+        self.segment = segment  # addresses are good as long as it is mapped
         self.first = segment.address + int(segment.header["data_at"])
         self.stride = int(segment.header["stride"])
         self.capacity = int(segment.header["capacity"])
