@@ -10,11 +10,13 @@ import zlib
 
 from kimera_cli.errors import VenueError
 
+LARGEST = 1 << 24
+"""Bytes of the largest message: ten times the largest book that a venue sends."""
 _GZIP = 31
 """zlib's window bits for a gzip header and trailer, whose CRC32 and length are checked."""
 
 
-def inflate(payload: bytes | memoryview, limit: int) -> bytes:
+def inflate(payload: bytes | memoryview, limit: int = LARGEST) -> bytes:
     """Return the content of one gzip frame, at most `limit` bytes.
 
     VenueError `venue.frame` when it is no gzip, is damaged, is cut short, holds more than `limit`
