@@ -19,6 +19,8 @@ from kimera_cli.layouts import VENUES
 
 LARGEST_STEPS = (1 << 62) - 1
 """Most ticks or lots of one value."""
+QUICK_NUMBER = 10**16
+"""Numbers below have at most eight digits on each side of their point."""
 
 
 def feed_record(dialect: Dialect, instruments: Sequence[Instrument], capacity: int) -> Any:
@@ -52,8 +54,8 @@ def decimals_of(step: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def step_rows(step: Decimal) -> list[tuple[int, int, int, int]]:
-    """Return the STEP row (inverse, most, shift, largest) for 0 to MAX_DIGITS decimals.
+def step_rows(step: Decimal) -> list[tuple[int, int, int, int, int]]:
+    """Return the STEP row (inverse, shift, most, quick, largest) of 0 to MAX_DIGITS decimals.
 
     A number is an integer n over 10^decimals; it is n * above / below steps, in lowest terms.
     """
@@ -66,15 +68,16 @@ def step_rows(step: Decimal) -> list[tuple[int, int, int, int]]:
     return rows
 
 
-def _step_row(above: int, below: int) -> tuple[int, int, int, int]:
+def _step_row(above: int, below: int) -> tuple[int, int, int, int, int]:
     if above >= 1 << 63:
-        return 1, 0, 0, 0  # only nought fits
+        return 1, 0, 0, 0, 0  # only nought fits
     if below >= 1 << 63:
-        return 1, 0, 0, (1 << 63) - 1  # only nought is a multiple
+        return 1, 0, 0, 0, (1 << 63) - 1  # only nought is a multiple
     shift = (below & -below).bit_length() - 1
     inverse = pow(below >> shift, -1, 1 << 64) * above % (1 << 64)
     most = min(((1 << 64) - 1) // below, LARGEST_STEPS)
-    return inverse, most, shift, ((1 << 63) - 1) // above
+    largest = ((1 << 63) - 1) // above
+    return inverse, shift, most, most if largest >= QUICK_NUMBER else 0, largest
 
 
 def _put_symbol(row: Any, index: int, instrument: Instrument) -> None:

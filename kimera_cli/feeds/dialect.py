@@ -45,6 +45,7 @@ class Dialect:
     """A venue's messages, how it spells instruments in them, and where its slow parser is.
 
     `symbol` and `topic` are the spellings for `<symbol>` and `<topic>`. `slow` is `module:class`.
+    `unpack`: each frame comes compressed so, and is read unpacked.
     """
 
     venue: str
@@ -52,3 +53,4 @@ class Dialect:
     slow: str
     symbol: Callable[[Instrument], str] = _as_is
     topic: Callable[[Instrument], str] = _as_is
+    unpack: Literal["", "gzip"] = ""

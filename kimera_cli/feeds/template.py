@@ -23,6 +23,7 @@ from kimera_cli.kernels.parse_layout import (
     MESSAGE_FILL,
     MESSAGE_FOLLOWS,
     MESSAGE_RESTART,
+    MESSAGE_REVERSE,
     OP,
     OP_CHOICE,
     OP_CLEAR,
@@ -34,11 +35,13 @@ from kimera_cli.kernels.parse_layout import (
     OP_LEVELS,
     OP_LITERAL,
     OP_NAME,
+    OP_NUMBER,
     OP_PRICE,
     OP_SIGNED,
     OP_SIZE,
     OP_TEXT,
     REG_CHECKSUM,
+    REG_COUNT,
     REG_REF,
     REG_SEQ,
     REG_SIDE,
@@ -51,7 +54,7 @@ _PIECE = re.compile(r"<([a-z]+)(-1)?(?::([^<>]*))?>")
 _LITERAL = 32
 _LAST = (1 << 63) - 1
 _TIMES = {"ms": 1_000_000, "us": 1_000, "ns": 1, "s": 1_000_000_000}
-_INTEGERS = {"seq": REG_SEQ, "ref": REG_REF, "int": REG_UNUSED}
+_INTEGERS = {"seq": REG_SEQ, "ref": REG_REF, "int": REG_UNUSED, "count": REG_COUNT}
 _NAMES = {"symbol": 0, "topic": 1}
 _EMITTED = {"bid": (QUOTE, BID), "ask": (QUOTE, ASK), "trade": (TRADE, NO_SIDE)}
 _EMITTED["level"] = (DEPTH, NO_SIDE)
@@ -59,9 +62,24 @@ _STYLES = {
     "": ('[["', '","', '"],["', '"]]', 0),
     "4": ('[["', '","', '"],["', '"]]', 2),
     "bare": ("[[", ",", "],[", "]]", 0),
+    "java": ("[[", ",", "],[", "]]", 0),
     "named": ('[{"price":', ',"qty":', '},{"price":', "}]", 0),
 }
 """What stands before, in, between and behind the levels of a list; integers behind each level."""
+
+_SIMPLE = {
+    ("iso", ""): (OP_ISO, 0),
+    ("iso", "newest"): (OP_ISO, 1),
+    ("text", ""): (OP_TEXT, 0),
+    ("number", ""): (OP_NUMBER, 0),
+    ("px", ""): (OP_PRICE, 0),
+    ("px", "java"): (OP_PRICE, 0),
+    ("qty", ""): (OP_SIZE, 0),
+    ("qty", "java"): (OP_SIZE, 0),
+    ("clear", "depth"): (OP_CLEAR, 1),
+    ("clear", "trade"): (OP_CLEAR, 0),
+}
+"""Placeholders by name and style: the op, and its `a`."""
 
 
 class Field(NamedTuple):
@@ -87,8 +105,9 @@ def tokens(message: Message) -> tuple[Token, ...]:
     for piece in _PIECE.finditer(message.text):
         found += message.text[at : piece.start()]
         name, less_one, style = piece.groups()
-        if message.snapshot and name in ("bids", "asks") and Field("clear") not in found:
-            found.append(Field("clear"))
+        begin = Field("clear", style=message.kind)
+        if message.snapshot and name in ("bids", "asks", "each") and begin not in found:
+            found.append(begin)
         found.append(Field(name, less_one is not None, style or ""))
         at = piece.end()
     found += message.text[at:]
@@ -104,7 +123,14 @@ def _message_flags(message: Message, found: Sequence[Token]) -> int:
         if isinstance(token, Field) and token.name == "checksum":
             flags |= MESSAGE_CHECKSUM
             flags |= MESSAGE_CHECKSUM_DECIMALS if token.style == "decimals" else 0
-    return flags
+    return flags | (MESSAGE_REVERSE if _is_reversed(found) else 0)
+
+
+def _is_reversed(found: Sequence[Token]) -> bool:
+    """Tell whether the venue writes newest trades, or asks, first."""
+    fields = [token for token in found if isinstance(token, Field)]
+    quotes = [field.name for field in fields if field.name in ("bid", "ask")]
+    return quotes == ["ask", "bid"] or Field("each", style="newest") in fields
 
 
 def compile_messages(messages: Sequence[Message]) -> Any:
@@ -176,9 +202,10 @@ class _Tree:
             self._put(OP_NAME, a=_NAMES[name], b=_end_of_name(behind))
         elif name in _TIMES:
             scale = _TIMES[name]
-            self._put(OP_INTEGER, a=REG_TIME, b=scale, most=_LAST // scale)
+            self._integer(REG_TIME, REG_UNUSED, scale)
         elif name in _INTEGERS:
-            self._put(OP_INTEGER, a=_INTEGERS[name], b=1, c=-field.less_one, most=_LAST)
+            also = REG_COUNT if style == "count" else REG_UNUSED
+            self._integer(_INTEGERS[name], also, less=int(field.less_one))
         elif name in ("bids", "asks"):
             self._levels(BID if name == "bids" else ASK, style)
         elif name in _EMITTED:
@@ -191,14 +218,18 @@ class _Tree:
         elif name == "checksum":
             self._put(OP_SIGNED, a=REG_CHECKSUM)
         else:
-            self._simple(name)
+            self._simple(name, style)
 
-    def _simple(self, name: str) -> None:
-        codes = {"iso": OP_ISO, "text": OP_TEXT, "px": OP_PRICE, "qty": OP_SIZE}
-        codes["clear"] = OP_CLEAR
-        if name not in codes:
-            raise TemplateError(f"expected a known placeholder, was <{name}>")
-        self._put(codes[name])
+    def _simple(self, name: str, style: str) -> None:
+        if (name, style) not in _SIMPLE:
+            raise TemplateError(f"expected a known placeholder, was <{name}> {style}")
+        code, value = _SIMPLE[name, style]
+        self._put(code, a=value)
+        self.ops[-1]["exponents"] = style == "java"
+
+    def _integer(self, register: int, also: int, scale: int = 1, less: int = 0) -> None:
+        self._put(OP_INTEGER, a=register, b=scale, c=-less, most=_LAST // scale)
+        self.ops[-1]["d"] = also
 
     def _choice(self, register: int, first: str, second: str) -> None:
         words = [_words(text.encode(), 1)[0] for text in (first, second)]
@@ -217,6 +248,7 @@ class _Tree:
         self._put(OP_LEVELS, a=side, b=len(middle), c=len(between), most=more, texts=texts)
         self.ops[-1]["length"] = len(before)
         self.ops[-1]["d"] = len(behind)
+        self.ops[-1]["exponents"] = style == "java"
 
     def _put(
         self,

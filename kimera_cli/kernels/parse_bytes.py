@@ -15,11 +15,12 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from kimera_cli.kernels.bits import cttz
 
-PAD = 64
+PAD = 128
 """Bytes of buffer behind the largest frame: no load at a cursor reaches further."""
 
 _M64 = (1 << 64) - 1
@@ -47,9 +48,35 @@ def digits_ahead(word: Any) -> Any:
     return next((k for k in range(8) if not 48 <= text[k] <= 57), 8)
 
 
+def spelled(word: Any, k: int) -> Any:
+    """Return the number that the word's first k bytes spell, k from 1 to 8; if they are digits."""
+    return sum((b & 15) * 10**p for p, b in enumerate(int(word).to_bytes(8, "little")[k - 1 :: -1]))
+
+
 def digits_value(word: Any, k: int) -> Any:
-    """Return the number that the word's first k bytes spell; they must be digits."""
-    return int(int(word).to_bytes(8, "little")[:k] or b"0")
+    """Return the number that the word's first k bytes spell, 0 for none; they must be digits."""
+    return spelled(word, k) if k else 0
+
+
+def digit_mask(frame: Any, i: int) -> Any:
+    """Return a uint64 whose bit k tells whether frame[i + k] is an ASCII digit, for 64 bytes."""
+    return np.uint64(sum(1 << k for k in range(64) if 48 <= frame[i + k] <= 57))
+
+
+def point_mask(frame: Any, i: int) -> Any:
+    """Return a uint64 whose bit k tells whether frame[i + k] is a point, for 64 bytes."""
+    return np.uint64(sum(1 << k for k in range(64) if frame[i + k] == 46))
+
+
+def lowest_bit(mask: Any) -> Any:
+    """Return the index of the lowest set bit of a uint64; 64 when there is none."""
+    value = int(mask)
+    return (value & -value).bit_length() - 1 if value else 64
+
+
+def next_bits(mask: Any) -> Any:
+    """Return the mask without its lowest set bit."""
+    return np.uint64(int(mask) & (int(mask) - 1) if mask else 0)
 
 
 def find_byte(word: Any, byte: int) -> Any:
@@ -97,8 +124,43 @@ def _raw_load(bits: int) -> Any:
     return load
 
 
+def _raw_mask(first: int, last: int) -> Any:
+    """Compare 64 bytes at once; LLVM makes of it what the processor has."""
+
+    @intrinsic
+    def mask(typing_context: Any, frame: Any, i: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            data = context.make_array(signature.args[0])(context, builder, args[0]).data
+            line = ir.VectorType(ir.IntType(8), 64)
+            at = builder.bitcast(builder.gep(data, [args[1]]), ir.PointerType(line))
+            loaded = builder.load(at)
+            loaded.align = 1
+            low, span = (ir.Constant(line, [value] * 64) for value in (first, last - first))
+            inside = builder.icmp_unsigned("<=", builder.sub(loaded, low), span)
+            return builder.bitcast(inside, ir.IntType(64))
+
+        return types.uint64(frame, types.intp), generate
+
+    return mask
+
+
+@intrinsic
+def _lowest(typing_context, mask):
+    """Count trailing zeros; 64 for nought."""
+
+    def generate(context, builder, signature, args):
+        word = ir.IntType(64)
+        kind = ir.FunctionType(word, [word, ir.IntType(1)])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.cttz.i64")
+        return builder.call(function, [args[0], ir.Constant(ir.IntType(1), 0)])
+
+    return types.int64(types.uint64), generate
+
+
 _raw8 = _raw_load(8)
 _raw64 = _raw_load(64)
+_raw_digits = _raw_mask(48, 57)
+_raw_points = _raw_mask(46, 46)
 
 
 @overload(load8)
@@ -136,20 +198,57 @@ def _digits_ahead(word):
 
 @overload(digits_value)
 def _digits_value(word, k):
+    return lambda word, k: spelled(word, k) if k > 0 else np.int64(0)
+
+
+@overload(spelled)
+def _spelled(word, k):
     nibbles, pairs, fours = (
         np.uint64(n) for n in (0x0F0F0F0F0F0F0F0F, 0x00FF00FF00FF00FF, 0x0000FFFF0000FFFF)
     )
     tens, hundreds, thousands = (np.uint64(n) for n in (2561, 6553601, 42949672960001))
 
     def value(word, k):
-        if k == 0:
-            return np.int64(0)
         x = (word << np.uint64(64 - 8 * k)) & nibbles
         x = ((x * tens) >> np.uint64(8)) & pairs
         x = ((x * hundreds) >> np.uint64(16)) & fours
         return np.int64((x * thousands) >> np.uint64(32))
 
     return value
+
+
+@overload(digit_mask)
+def _digit_mask(frame, i):
+    return _checked_digits if numba.config.BOUNDSCHECK else lambda frame, i: _raw_digits(frame, i)
+
+
+def _checked_digits(frame, i):
+    mask = np.uint64(0)
+    for k in range(64):
+        mask |= np.uint64(48 <= frame[i + k] <= 57) << np.uint64(k)
+    return mask
+
+
+@overload(point_mask)
+def _point_mask(frame, i):
+    return _checked_points if numba.config.BOUNDSCHECK else lambda frame, i: _raw_points(frame, i)
+
+
+def _checked_points(frame, i):
+    mask = np.uint64(0)
+    for k in range(64):
+        mask |= np.uint64(frame[i + k] == 46) << np.uint64(k)
+    return mask
+
+
+@overload(lowest_bit)
+def _lowest_bit(mask):
+    return lambda mask: _lowest(mask)
+
+
+@overload(next_bits)
+def _next_bits(mask):
+    return lambda mask: mask & (mask - np.uint64(1))
 
 
 @overload(find_byte)

@@ -22,11 +22,13 @@ OP_LITERAL = 1
 OP_NAME = 2
 """A name in spelling `a` that ends before byte `b`."""
 OP_INTEGER = 3
-"""An unsigned integer into register `a`, times `b`, plus `c`, at most `most`."""
+"""An unsigned integer into registers `a` and `d`, times `b`, plus `c`, at most `most`."""
 OP_SIGNED = 4
 """An integer, perhaps negative, into register `a`, as unsigned 32 bits."""
 OP_ISO = 5
-"""An ISO time in UTC into the time register."""
+"""An ISO time in UTC into the time register; with `a` set, into the newest time
+register if it is later than what is there.
+"""
 OP_TEXT = 6
 """Printable ASCII up to a quote."""
 OP_PRICE = 7
@@ -42,9 +44,11 @@ OP_EMIT = 11
 OP_EACH = 12
 """A comma goes back to op `a`; a closing bracket goes on."""
 OP_CLEAR = 13
-"""The CLEAR event of a snapshot."""
+"""A snapshot begins: events are flagged from here on; with `a` set, a CLEAR event goes first."""
 OP_END = 14
 """The message is complete: flags `a` of MESSAGE_*."""
+OP_NUMBER = 15
+"""A JSON number of any length and form, without meaning to us."""
 
 MESSAGE_FILL = 1
 """Time, seq and ref of all events are those read anywhere in the message."""
@@ -58,6 +62,8 @@ MESSAGE_CHECKSUM_DECIMALS = 16
 """It says with how many decimals the venue writes prices and sizes."""
 MESSAGE_FOLLOWS = 32
 """The message follows seq - 1: the venue numbers its book messages one by one."""
+MESSAGE_REVERSE = 64
+"""The venue writes the newest trade, or the ask, first; events go the other way round."""
 
 # --- registers ---------------------------------------------------------------------------------
 REG_TIME = 0
@@ -69,7 +75,11 @@ REG_SIZE = 4
 REG_SIDE = 5
 REG_CHECKSUM = 6
 REG_UNUSED = 7
-N_REGISTERS = 8
+REG_COUNT = 8
+"""The connection's own number of the message, of all channels; -1: it has none."""
+REG_NEWEST = 9
+"""Newest of the times that stand in each level; above 0 it is the time of the message."""
+N_REGISTERS = 10
 
 # --- reasons -----------------------------------------------------------------------------------
 REASONS = (
@@ -117,6 +127,7 @@ OP = np.dtype(
         ("c", "i8"),
         ("d", "i8"),
         ("most", "i8"),
+        ("exponents", "i8"),  # prices and sizes: the venue writes them with exponents
         ("words", "u8", (8,)),
         ("masks", "u8", (8,)),
     ],
@@ -124,10 +135,17 @@ OP = np.dtype(
 )
 """One step through a frame. Literals of up to 32 bytes stand in words 0-3."""
 
-STEP = np.dtype([("inverse", "u8"), ("most", "u8"), ("shift", "i8"), ("largest", "i8")], align=True)
-"""How a number with as many decimals as the row's index becomes whole steps (`exact_steps`);
-`largest` is the largest number whose product does not overflow.
-"""
+STEP = np.dtype(
+    [
+        ("inverse", "u8"),
+        ("shift", "i8"),
+        ("most", "u8"),  # steps
+        ("quick", "u8"),  # `most`, or 0 where a number of 16 digits may be above `largest`
+        ("largest", "i8"),  # number whose product does not overflow
+    ],
+    align=True,
+)
+"""How a number with as many decimals as the row's index becomes whole steps (`exact_steps`)."""
 
 NAME = np.dtype(
     [("words", "u8", (4,)), ("length", "i8"), ("spelling", "i8"), ("symbol", "i8"), ("set", "i8")],

@@ -11,7 +11,14 @@ from __future__ import annotations
 import numpy as np
 
 from kimera_cli.kernels._jit import part
-from kimera_cli.kernels.parse_bytes import digits_ahead, digits_value, exact_steps, load8, load64
+from kimera_cli.kernels.parse_bytes import (
+    digits_ahead,
+    digits_value,
+    exact_steps,
+    load8,
+    load64,
+    spelled,
+)
 from kimera_cli.kernels.parse_layout import DIGITS, GRID, MAX_DIGITS, NUMBER, TIME
 
 POWERS = np.array([10**k for k in range(MAX_DIGITS + 1)], np.int64)
@@ -93,6 +100,31 @@ def decimal_steps(frame, i, steps):
             if status < 0:
                 status = np.int64(-GRID)
     return status, i
+
+
+@part
+def short_steps(frame, i, whole, length, steps):
+    """Return the number in frame[i : i + length], known to be digits but for a point at `whole`
+    (`length`: none), as steps; or -1: not sure, see `decimal_steps`.
+
+    For up to eight digits on each side. Nothing here waits for another number to end, which makes
+    a list of levels three times as fast as reading from left to right.
+    """
+    decimals = max(length - whole - 1, np.int64(0))
+    if (whole < 1) | (whole > 8) | (decimals > 8) | (whole + 1 == length):
+        return np.int64(-1)
+    word = load64(frame, i)
+    digits = whole + decimals
+    if digits <= 8:
+        keep = ~np.uint64(0) >> np.uint64(64 - 8 * whole)
+        value = spelled((word & keep) | (load64(frame, i + 1) & ~keep), digits)
+    else:
+        value = spelled(word, whole) * POWERS[decimals]
+        value += spelled(load64(frame, i + whole + 1), decimals)
+    step = steps[decimals]
+    found = exact_steps(value, step.inverse, step.shift, step.quick)
+    leading = (word & np.uint64(255) == np.uint64(_ZERO)) & (whole > 1)
+    return np.int64(-1) if leading else found
 
 
 @part
