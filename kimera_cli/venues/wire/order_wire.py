@@ -22,7 +22,7 @@ from kimera_cli.kernels.ws_frame import frame_order
 from kimera_cli.layouts import ASK, BID, FOK, GTC, IOC, LIMIT, MARKET, POST_ONLY
 from kimera_cli.venues.wire.account import Account
 from kimera_cli.venues.wire.dialect import KINDS, Dialect
-from kimera_cli.venues.wire.template import Program, Template, compile_template
+from kimera_cli.venues.wire.template import Template, compile_template
 
 LARGEST = (1 << 63) - 1
 VENUE_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
@@ -97,21 +97,20 @@ class OrderWire:
         if template is None:
             return
         program = compile_template(template, values)
+        tick, lot = self.instrument.tick, self.instrument.lot
         row = self.programs[place : place + 1].view(np.recarray)[0]
+        if any(code == ob.COST for code, _, _ in program.steps):
+            if -_exponent(tick * lot) >= DIGITS:
+                return  # price x size has more decimals than an int64: such an order is refused
+            row.cost_multiple, row.cost_digits, row.cost_max = scale(tick * lot, "tick x lot")
+        row.px_multiple, row.px_digits, row.px_max = scale(tick, "tick")
+        row.qty_multiple, row.qty_digits, row.qty_max = scale(lot, "lot")
         row.needs, row.n_steps = program.needs, len(program.steps)
         row.steps[: len(program.steps)] = program.steps
         row.text[: len(program.text)] = np.frombuffer(bytes(program.text), np.uint8)
-        self._scale(row, program)
         if program.prefix:
             text = np.frombuffer(program.prefix, np.uint8).copy()
             fold256(self.account.state.view(np.recarray)[0], row.prefix, text, len(text))
-
-    def _scale(self, row: np.recarray[tuple[int], np.dtype[np.void]], program: Program) -> None:
-        tick, lot = self.instrument.tick, self.instrument.lot
-        row.px_multiple, row.px_digits, row.px_max = scale(tick, "tick")
-        row.qty_multiple, row.qty_digits, row.qty_max = scale(lot, "lot")
-        if any(code == ob.COST for code, _, _ in program.steps):
-            row.cost_multiple, row.cost_digits, row.cost_max = scale(tick * lot, "tick x lot")
 
     def place(
         self,
@@ -223,14 +222,20 @@ class OrderWire:
 
 def scale(step: Decimal, what: str) -> tuple[int, int, int]:
     """Return (multiple, digits, most steps): step = multiple / 10^digits, exactly."""
-    sign, figures, exponent = step.normalize().as_tuple()
-    if not isinstance(exponent, int) or sign:
-        raise VenueError("venue.step", f"expected a {what} above zero, was {step}")
-    multiple = int("".join(map(str, figures))) * 10 ** max(0, exponent)
+    exponent = _exponent(step)
     digits = max(0, -exponent)
-    if digits > DIGITS - 1 or not 0 < multiple <= LARGEST:
-        raise VenueError("venue.step", f"expected a {what} of at most 18 decimals, was {step}")
-    return multiple, digits, LARGEST // multiple
+    if digits < DIGITS:
+        multiple = int(step.scaleb(digits))
+        if 0 < multiple <= LARGEST:
+            return multiple, digits, LARGEST // multiple
+    raise VenueError(
+        "venue.step", f"expected a {what} above zero of at most {DIGITS - 1} decimals, was {step}"
+    )
+
+
+def _exponent(step: Decimal) -> int:
+    exponent = step.normalize().as_tuple().exponent
+    return exponent if isinstance(exponent, int) else -DIGITS  # infinity and NaN
 
 
 def _offset(field: str) -> int:
