@@ -121,9 +121,8 @@ def require_same(name: str, ours: int, theirs: Yardstick | None) -> None:
         )
 
 
-def mixed(values: np.ndarray[Any, Any]) -> int:
+def mixed(values: np.ndarray[Any, Any], total: int = 0) -> int:
     """Return the checksum that `mix` of limit.hpp makes of these integers, one after the other."""
-    total = 0
     for value in values.tolist():
         total = ((total ^ (value & MASK)) * 0x9E3779B97F4A7C15) & MASK
     return total

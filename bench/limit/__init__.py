@@ -18,7 +18,7 @@ from kimera_cli.errors import RunError
 
 SOURCES = Path(__file__).parent
 COMPILER = "g++"
-FLAGS = ("-O3", "-march=native", "-std=c++17", "-Wall", "-Wextra", "-pthread")
+FLAGS = ("-O3", "-march=native", "-std=c++17", "-Wall", "-Wextra", "-pthread", "-ffp-contract=off")
 ABSENT = f"no {COMPILER} on this machine: not compared with C++"
 
 

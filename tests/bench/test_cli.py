@@ -11,6 +11,7 @@ import pytest
 ROWS = {
     "book": {"book.synthetic"},
     "match": {"match"},
+    "tick": {"tick.synthetic"},
     "gate": {"gate.accept", "gate.mixed"},
     "features": {"features.synthetic"},
     "synthetic": {"synthetic.hawkes", "synthetic.poisson"},
