@@ -5,6 +5,7 @@ Only tables are shortened, and only without -v; formats for programs carry every
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from kimera_cli.host.sysctls import key_of
 from kimera_cli.records import HostChange, HostItem, HostResult, Record
 
+_NUMBERS = re.compile(r"\d+")
 WIDE = 120
 """From this many columns on there is room for the reasons and the files."""
 
@@ -69,5 +71,5 @@ def _result(result: HostResult, count: int, width: int) -> HostResult:
 
 def _path(path: str, count: int) -> str:
     if count > 1:
-        return f"{count} files such as {path}"
+        return f"{count} of {_NUMBERS.sub('*', path)}"
     return key_of(path) if path.startswith("/proc/sys/") else path

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from kimera_cli.files import replacing
+from kimera_cli.files import replacing, temporary_name
 from kimera_cli.host.item import Item, Limit, Profile
 from kimera_cli.host.sysctls import key_of
 from kimera_cli.host.tree import Tree
@@ -63,6 +63,11 @@ def refused(tree: Tree, name: str) -> str:
         return f"{folder}: {reason}"
     text = held(tree, name)
     return "" if text is None or text.startswith(_MARK) else "somebody else's file of that name"
+
+
+def tidy(tree: Tree, name: str) -> None:
+    """Take away what a killed write left: a hidden file that nothing reads."""
+    temporary_name(tree.path(name)).unlink(missing_ok=True)
 
 
 def put(tree: Tree, name: str, text: str | None) -> None:

@@ -122,12 +122,13 @@ def _value(tree: Tree, change: Changed, boot: str, force: bool) -> HostResult:
 
 def _file(tree: Tree, change: Changed, force: bool) -> HostResult:
     found = persist.held(tree, change.path)
-    if found == change.old:
-        return _result(change, _shown(found), "already")
-    if found not in change.made and not force:
+    if found not in (change.old, *change.made) and not force:
         reason = "edited by somebody else since: --force takes it away"
         return _result(change, _shown(found), "conflict", reason)
     try:
+        persist.tidy(tree, change.path)
+        if found == change.old:
+            return _result(change, _shown(found), "already")
         persist.put(tree, change.path, change.old)
     except OSError as error:
         return _result(change, _shown(found), "denied", tree.refusal(error, change.path))
