@@ -16,12 +16,13 @@ import numpy as np
 from kimera_cli.errors import VenueError
 from kimera_cli.feeds.connection import feed_record
 from kimera_cli.feeds.dialect import Dialect
+from kimera_cli.feeds.inflate import inflate
 from kimera_cli.feeds.slow import Control, Slow
 from kimera_cli.instrument import Instrument
 from kimera_cli.kernels.parse import read_frame
 from kimera_cli.kernels.parse_bytes import PAD
 from kimera_cli.kernels.parse_entry import enter, table_of
-from kimera_cli.kernels.parse_layout import OVERSIZE, REASONS
+from kimera_cli.kernels.parse_layout import OVERSIZE, REASONS, REG_COUNT
 from kimera_cli.layouts import Events, empty_events
 
 FRAME_BYTES = 1 << 18
@@ -53,6 +54,7 @@ class FrameReader:
         self._table = table_of(self.feed, self.frame, self.events)
         self._address = int(self._table.ctypes.data)
         self._slow: Slow = slow_parser(dialect, instruments)
+        self._packed = dialect.unpack == "gzip"
         self._controls = 0
         self._bad = 0
         self._enter = self._plain if numba.config.DISABLE_JIT else enter
@@ -63,12 +65,14 @@ class FrameReader:
         0: a message without market data, see `control`. VenueError `venue.frame`: the frame cannot
         be read; it is counted, and the next one may be taken.
         """
+        if self._packed:
+            payload = self._unpacked(payload)
         n = len(payload)
         if n <= self._capacity:
             self._window[:n] = payload
             count = self._enter(self._address, n, ts_local_ns)
             if count > 0:
-                return int(count)
+                return count
         else:
             self.feed["counts"][0, OVERSIZE] += 1
         return self._take_slowly(bytes(payload), ts_local_ns)
@@ -82,6 +86,18 @@ class FrameReader:
         slow = {f"slow.{name}": counts[k] for k, name in enumerate(REASONS) if k and counts[k]}
         return {"fast": counts[0], **slow, "control": self._controls, "bad": self._bad}
 
+    @property
+    def count(self) -> int:
+        """The connection's own number of the last message, of all channels; -1: it has none."""
+        return int(self.feed["registers"][0, REG_COUNT])
+
+    def _unpacked(self, payload: bytes | memoryview) -> bytes:
+        try:
+            return inflate(payload)
+        except VenueError:
+            self._bad += 1
+            raise
+
     def _take_slowly(self, payload: bytes, ts_local_ns: int) -> int:
         self.control = None
         try:
@@ -89,6 +105,8 @@ class FrameReader:
         except VenueError:
             self._bad += 1
             raise
+        finally:
+            self.feed["registers"][0, REG_COUNT] = self._slow.count
         if isinstance(found, Control):
             self._controls += 1
             self.control = found

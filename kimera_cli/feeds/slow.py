@@ -54,6 +54,8 @@ class Slow(ABC):
 
     def __init__(self, instruments: Sequence[Instrument]) -> None:
         self._index = {self.symbol(each): (k, each) for k, each in enumerate(instruments)}
+        self.count = -1
+        """The connection's own number of the last message, of all channels; -1: it has none."""
 
     def symbol(self, instrument: Instrument) -> str:
         """Return the name by which `Update.symbol` will call the instrument."""

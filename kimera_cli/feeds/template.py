@@ -58,6 +58,7 @@ _INTEGERS = {"seq": REG_SEQ, "ref": REG_REF, "int": REG_UNUSED, "count": REG_COU
 _NAMES = {"symbol": 0, "topic": 1}
 _EMITTED = {"bid": (QUOTE, BID), "ask": (QUOTE, ASK), "trade": (TRADE, NO_SIDE)}
 _EMITTED["level"] = (DEPTH, NO_SIDE)
+_PRICES = ("bids", "asks", "clear", *_EMITTED)
 _STYLES = {
     "": ('[["', '","', '"],["', '"]]', 0),
     "4": ('[["', '","', '"],["', '"]]', 2),
@@ -115,7 +116,7 @@ def tokens(message: Message) -> tuple[Token, ...]:
 
 
 def _message_flags(message: Message, found: Sequence[Token]) -> int:
-    flags = MESSAGE_FILL if message.kind != "trade" else 0
+    flags = MESSAGE_FILL if message.kind != "trade" and _told_late(found) else 0
     flags |= MESSAGE_BOOK if message.kind == "depth" else 0
     flags |= MESSAGE_FOLLOWS if message.follows else 0
     flags |= MESSAGE_RESTART if message.restart else 0
@@ -124,6 +125,13 @@ def _message_flags(message: Message, found: Sequence[Token]) -> int:
             flags |= MESSAGE_CHECKSUM
             flags |= MESSAGE_CHECKSUM_DECIMALS if token.style == "decimals" else 0
     return flags | (MESSAGE_REVERSE if _is_reversed(found) else 0)
+
+
+def _told_late(found: Sequence[Token]) -> bool:
+    """Tell whether time or numbers of a message stand behind its first price."""
+    names = [token.name for token in found if isinstance(token, Field)]
+    first = min(names.index(name) for name in _PRICES if name in names)
+    return any(name in _TIMES or name in ("iso", "seq", "ref") for name in names[first:])
 
 
 def _is_reversed(found: Sequence[Token]) -> bool:
@@ -216,7 +224,7 @@ class _Tree:
         elif name == "bool":
             self._choice(REG_UNUSED, "true", "false")
         elif name == "checksum":
-            self._put(OP_SIGNED, a=REG_CHECKSUM)
+            self._put(OP_SIGNED, a=REG_CHECKSUM, b=int(style != "decimals"))
         else:
             self._simple(name, style)
 

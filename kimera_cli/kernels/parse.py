@@ -199,7 +199,7 @@ def read_frame(feed, counted_frame, n, ts_local_ns, counted_out):
             elif value > registers[REG_NEWEST]:
                 registers[REG_NEWEST] = value
         elif code == OP_SIGNED:
-            negative = load8(frame, i) == _DASH
+            negative = op.b != 0 and load8(frame, i) == _DASH
             value, i = unsigned_integer(frame, i + 1 if negative else i)
             if value < 0 or value >= 1 << 32:
                 status = np.int64(-NUMBER)

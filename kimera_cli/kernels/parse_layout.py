@@ -24,7 +24,7 @@ OP_NAME = 2
 OP_INTEGER = 3
 """An unsigned integer into registers `a` and `d`, times `b`, plus `c`, at most `most`."""
 OP_SIGNED = 4
-"""An integer, perhaps negative, into register `a`, as unsigned 32 bits."""
+"""An integer into register `a`, as unsigned 32 bits; with `b` set it may be negative."""
 OP_ISO = 5
 """An ISO time in UTC into the time register; with `a` set, into the newest time
 register if it is later than what is there.
