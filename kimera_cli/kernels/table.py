@@ -65,21 +65,27 @@ MAGIC = 0x314C42544B
 """`KTBL1`."""
 TRIES = 8
 
+
+def offset(layout: Any, field: str) -> int:
+    """Return where a field of a record begins, in bytes."""
+    return int(layout.fields[field][1])
+
+
 NUMBER = np.dtype([("number", "f8")])
 ENTRY_BYTES = TABLE_ENTRY.itemsize
 
-_SEQUENCE = TABLE.fields["sequence"][1]
-_SIDES = TABLE.fields["sides"][1]
+SEQUENCE_AT = offset(TABLE, "sequence")
+SIDES_AT = offset(TABLE, "sides")
 _SIDE_BYTES = TABLE_SIDE.itemsize
-_STRIDES = TABLE_SIDE.fields["strides"][1]
-_EDGES = TABLE_SIDE.fields["edges"][1]
-_ENTRIES = TABLE_SIDE.fields["entries"][1]
-_ENTRY = TABLE_USE.fields["entry"][1]
+CELLS_AT = offset(TABLE_SIDE, "cells")
+_STRIDES = offset(TABLE_SIDE, "strides")
+_EDGES = offset(TABLE_SIDE, "edges")
+_ENTRIES = offset(TABLE_SIDE, "entries")
+ENTRY_AT = offset(TABLE_USE, "entry")
 _WORDS = ENTRY_BYTES // 8
 _AXIS_BYTES = 8 * TABLE_BINS
-_LASTS = TABLE_SIDE.fields["lasts"][1]
+_LASTS = offset(TABLE_SIDE, "lasts")
 _NOWHERE = -(1 << 40)
-_MIX = np.int64(0x9E3779B97F4A7C15 - (1 << 64))
 
 _I32 = ir.IntType(32)
 _EIGHT = ir.VectorType(ir.DoubleType(), 8)
@@ -205,7 +211,7 @@ def _read(use, side, f):
     if cell >= TABLE_CELLS:
         return np.int64(-1)
     if cell >= 0:
-        copy_lines(use + _ENTRY, side + _ENTRIES + ENTRY_BYTES * cell, 1)
+        copy_lines(use + ENTRY_AT, side + _ENTRIES + ENTRY_BYTES * cell, 1)
     return cell
 
 
@@ -215,12 +221,12 @@ def _find(reader, use, f):
     BUSY.
     """
     for _ in range(TRIES):
-        sequence = load_acquire(use.table + _SEQUENCE)
+        sequence = load_acquire(use.table + SEQUENCE_AT)
         if sequence == 0:
             return NO_TABLE
-        cell = _read(reader, use.table + _SIDES + (sequence & 1) * _SIDE_BYTES, f)
+        cell = _read(reader, use.table + SIDES_AT + (sequence & 1) * _SIDE_BYTES, f)
         fence_acquire()
-        if load_relaxed(use.table + _SEQUENCE) == sequence:
+        if load_relaxed(use.table + SEQUENCE_AT) == sequence:
             use.cell = cell
             return OK if cell >= 0 else NO_STATE
     return BUSY
@@ -295,37 +301,48 @@ def table_publish(table, side):
 
     One publisher at a time. Readers go on with the other side until the last word is there.
     """
-    sequence = load_relaxed(table + _SEQUENCE) + 1
+    sequence = load_relaxed(table + SEQUENCE_AT) + 1
     fence_release()  # readers see the last sequence before any word of this side
-    put_words(table + _SIDES + (sequence & 1) * _SIDE_BYTES, side, _SIDE_BYTES // 8)
-    store_release(table + _SEQUENCE, sequence)
+    put_words(table + SIDES_AT + (sequence & 1) * _SIDE_BYTES, side, _SIDE_BYTES // 8)
+    store_release(table + SEQUENCE_AT, sequence)
     return sequence
 
 
 @kernel
 def entry_check(address):
-    """Return the checksum of the entry at an address: of all its words but the last."""
+    """Return the checksum of the entry at an address: of all its words but the last.
+
+    Xorshift (Marsaglia 2003) between the words: every changed bit changes the sum.
+    """
     h = np.int64(_WORDS)
     for i in range(_WORDS - 1):
-        h = (h ^ load_relaxed(address + 8 * i)) * _MIX
-        h ^= h >> 29
+        h ^= load_relaxed(address + 8 * i)
+        h ^= h << 13
+        h ^= h >> 7
+        h ^= h << 17
     return h
 
 
 @kernel
 def seal_entries(side):
     """Write the checksum of every entry of the TABLE_SIDE at an address."""
-    entries = array_at(side + _ENTRIES, TABLE_CELLS, TABLE_ENTRY)
-    for cell in range(TABLE_CELLS):
+    cells = load_relaxed(side + CELLS_AT)
+    entries = array_at(side + _ENTRIES, cells, TABLE_ENTRY)
+    for cell in range(cells):
         entries[cell].check = entry_check(side + _ENTRIES + cell * ENTRY_BYTES)
 
 
 @kernel
 def count_damaged(side):
-    """Return how many entries of the TABLE_SIDE at an address do not match their checksum."""
-    entries = array_at(side + _ENTRIES, TABLE_CELLS, TABLE_ENTRY)
+    """Return how many entries of the TABLE_SIDE at an address do not match their checksum; all of
+    TABLE_CELLS when the number of cells is impossible.
+    """
+    cells = load_relaxed(side + CELLS_AT)
+    if cells < 1 or cells > TABLE_CELLS:
+        return TABLE_CELLS
+    entries = array_at(side + _ENTRIES, cells, TABLE_ENTRY)
     damaged = 0
-    for cell in range(TABLE_CELLS):
+    for cell in range(cells):
         if entries[cell].check != entry_check(side + _ENTRIES + cell * ENTRY_BYTES):
             damaged += 1
     return damaged
