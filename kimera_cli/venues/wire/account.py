@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import json
 import re
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
@@ -34,22 +34,26 @@ class Account:
     def __init__(
         self, signing: Signing, key: str, secret: bytearray | bytes, passphrase: str = ""
     ) -> None:
-        if not VISIBLE.fullmatch(key):
-            raise _unfit("an API key of visible ASCII characters")
-        if signing.passphrase and not VISIBLE_OR_SPACE.fullmatch(passphrase):
-            raise _unfit("a passphrase of ASCII characters")
         self.signing = signing
         self.state = np.zeros(1, KEY)
+        self._values: dict[str, str] = {}
+        try:
+            self._name(key, passphrase)
+            self._take(secret)
+        finally:
+            if isinstance(secret, bytearray):
+                secret[:] = bytes(len(secret))
+
+    def _name(self, key: str, passphrase: str) -> None:
+        if not VISIBLE.fullmatch(key):
+            raise _unfit("an API key of visible ASCII characters")
+        if self.signing.passphrase and not VISIBLE_OR_SPACE.fullmatch(passphrase):
+            raise _unfit("a passphrase of ASCII characters")
         self._values = {
             "key": key,
             "passphrase": passphrase,
             "passphrase_json": json.dumps(passphrase)[1:-1],
         }
-        try:
-            self._take(secret)
-        finally:
-            if isinstance(secret, bytearray):
-                secret[:] = bytes(len(secret))
 
     def _take(self, secret: bytearray | bytes) -> None:
         record = self.state.view(np.recarray)[0]
@@ -104,10 +108,9 @@ def _decoded(secret: bytearray | bytes) -> bytes:
     raise _unfit("a secret in base64")
 
 
-def _unfit(expected: str, **details: Any) -> VenueError:
+def _unfit(expected: str) -> VenueError:
     return VenueError(
         "venue.credentials",
         f"expected {expected}, was something else",
         "copy the credentials again from where the venue showed them",
-        **details,
     )
