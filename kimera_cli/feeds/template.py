@@ -131,7 +131,8 @@ def _told_late(found: Sequence[Token]) -> bool:
     """Tell whether time or numbers of a message stand behind its first price."""
     names = [token.name for token in found if isinstance(token, Field)]
     first = min(names.index(name) for name in _PRICES if name in names)
-    return any(name in _TIMES or name in ("iso", "seq", "ref") for name in names[first:])
+    late = any(name in _TIMES or name in ("iso", "seq", "ref") for name in names[first:])
+    return late or Field("iso", style="newest") in found
 
 
 def _is_reversed(found: Sequence[Token]) -> bool:

@@ -36,8 +36,9 @@ from kimera_cli.kernels.parse_layout import (
 from kimera_cli.layouts import CHECKSUM, CLEAR, EVENT, F_LAST, F_NO_EXCH_TIME, NO_SIDE, STATUS
 
 _WORDS = 8
+_FIELDS = EVENT.fields or {}
 _INSTRUMENT, _VENUE, _KIND, _SIDE = (
-    8 * (EVENT.fields[name][1] - 6 * 8) for name in ("instrument", "venue", "kind", "side")
+    8 * (_FIELDS[name][1] - 6 * 8) for name in ("instrument", "venue", "kind", "side")
 )
 """Bit of the seventh word at which each of these begins; `flags` begins the eighth."""
 
@@ -134,14 +135,14 @@ def finish(feed, symbol, message, ts_local_ns, counted_out, count):
         registers[REG_TIME] = time
     if message & MESSAGE_FOLLOWS:
         ref = seq - 1
-    if message & MESSAGE_FILL:
+    if message & (MESSAGE_FILL | MESSAGE_FOLLOWS):
         for k in range(count):
             event = out[k]
             event.ts_exch_ns = time
             event.seq = seq
             event.ref = ref
-        if out[0].kind == CLEAR:
-            out[0].ref = 0
+    if out[0].kind == CLEAR:
+        out[0].ref = 0
     if message & MESSAGE_REVERSE and count > 1:
         if count >= out.shape[0]:
             return np.int64(-FULL)
