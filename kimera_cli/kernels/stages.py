@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from kimera_cli.kernels._jit import kernel
-from kimera_cli.kernels.histogram import HISTOGRAM, histogram_add
-from kimera_cli.kernels.tsc import ns_between, ticks
+from kimera_cli.kernels.histogram import HIGHEST, HISTOGRAM, cell_of
+from kimera_cli.kernels.tsc import ticks
 
 WIRE_TO_EVENT = 0
 EVENT_TO_BOOK = 1
@@ -34,24 +34,39 @@ STAGE_NAMES = (
 )
 """Public names by index. Append only."""
 
+SCALE_BITS = 24
+"""Of a fixed-point factor: an integer product costs 3 ns less a mark than going through floats, and
+is as exact as 1e-7 of the time."""
+
 STAGES = np.dtype(
     [
         ("on", "i8"),  # set from outside, between calls of the loop
         ("live", "i8"),  # 1 while a chain is being measured
         ("began", "i8"),  # ticks at the start of the chain
         ("mark", "i8"),  # ticks at the last mark
-        ("tsc", "i8"),  # this and the next three: the clock, as in tsc.CLOCK
+        ("tsc", "i8"),  # this and the next two: the clock, as in tsc.CLOCK
         ("address", "i8"),
         ("clock_id", "i8"),
-        ("ns_per_tick", "f8"),
+        ("scale", "i8"),  # ns per tick in units of 2^-SCALE_BITS
+        ("most", "i8"),  # ticks of the longest time that has a cell
         ("every", "i8"),  # 1: every chain is measured; n: one of n
         ("left", "i8"),  # chains until the next one that is measured
-        ("reserved", "i8", (6,)),
+        ("reserved", "i8", (5,)),
         ("histograms", HISTOGRAM, (len(STAGE_NAMES),)),
     ],
     align=True,
 )
 """The recorder: its own fields fill two cache lines, then one histogram per stage."""
+
+
+_HALF = 1 << (SCALE_BITS - 1)
+_ONE = float(1 << SCALE_BITS)
+
+
+def fixed_point(ns_per_tick: float) -> tuple[int, int]:
+    """Return `scale` and `most` for a clock's rate: the product of both has the last cell."""
+    scale = round(ns_per_tick * (1 << SCALE_BITS))
+    return scale, (((HIGHEST + 1) << SCALE_BITS) - 1 - _HALF) // scale
 
 
 @kernel
@@ -87,11 +102,31 @@ def stage_start_at(stages, at_ticks):
 
 
 @kernel
+def _count(stages, stage, passed):
+    """Count a time in ticks; the product of two factors below the limit stays below 2^62."""
+    h = stages.histograms[stage]
+    if 0 <= passed <= stages.most:
+        ns = (passed * stages.scale + _HALF) >> SCALE_BITS
+        h.counts[cell_of(ns)] += 1
+    elif passed < 0:
+        h.under += 1
+    else:
+        h.over += 1
+        h.largest_over = max(h.largest_over, long_ns(stages, passed))
+
+
+@kernel
+def long_ns(stages, passed):
+    """Return ticks as ns where the exact product would be too large."""
+    return np.int64(passed * (stages.scale / _ONE))
+
+
+@kernel
 def stage_mark(stages, stage):
     """End `stage` (an index into STAGE_NAMES) now; the next stage begins here."""
     if stages.live != 0:
         now = ticks(stages)
-        histogram_add(stages.histograms[stage], ns_between(stages, stages.mark, now))
+        _count(stages, stage, now - stages.mark)
         stages.mark = now
 
 
@@ -100,4 +135,4 @@ def stage_end(stages):
     """Count the whole chain, from its start to its last mark. Reads no clock."""
     if stages.live != 0:
         stages.live = 0
-        histogram_add(stages.histograms[TOTAL], ns_between(stages, stages.began, stages.mark))
+        _count(stages, TOTAL, stages.mark - stages.began)

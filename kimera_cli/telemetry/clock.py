@@ -43,9 +43,10 @@ class Pair(NamedTuple):
 
 @dataclass
 class Clock:
-    """A calibrated clock; `row` is the CLOCK record that kernels read."""
+    """A calibrated clock."""
 
-    row: Any
+    array: Any
+    """Shape (1,), dtype tsc.CLOCK: what kernels read."""
     source: ClockSource
     read: Callable[[], Pair]
     last: Pair
@@ -57,6 +58,11 @@ class Clock:
     """This clock less the system's, found by the last refresh."""
     drift_ppm: float = 0.0
     """Change of the rate between the last two windows."""
+
+    @property
+    def row(self) -> Any:
+        """The record of `array`."""
+        return self.array[0]
 
     @property
     def ghz(self) -> float:
@@ -102,11 +108,12 @@ def calibrate(source: ClockSource | None = None, window_ns: int = WINDOW_NS) -> 
 
     RunError `run.clock` where the system has no clock_gettime, or its clocks do not agree.
     """
-    row = np.zeros(1, tsc.CLOCK).view(np.recarray)[0]
+    array = np.zeros(1, tsc.CLOCK).view(np.recarray)
+    row = array[0]
     row.address, row.clock_id = _system_clock()
     source = source or examine(has_counter=tsc.HAS_COUNTER)
     if not source.tsc:
-        return _system(row, source)
+        return _system(array, source)
     row.tsc = 1
     first = _read(row, 0.0)
     while _system_ns(row) < first.ns + window_ns:
@@ -119,23 +126,25 @@ def calibrate(source: ClockSource | None = None, window_ns: int = WINDOW_NS) -> 
             f"expected a time-stamp counter of 1 MHz to 20 GHz, was {1e9 / ns_per_tick:.3g} Hz",
             "kimera doctor shows the clock source",
         )
-    return _calibrated(row, source, first, second, ns_per_tick)
+    return _calibrated(array, source, first, second, ns_per_tick)
 
 
-def _calibrated(row: Any, source: ClockSource, first: Pair, second: Pair, rate: float) -> Clock:
+def _calibrated(array: Any, source: ClockSource, first: Pair, second: Pair, rate: float) -> Clock:
+    row = array[0]
     first, second = (p._replace(width_ns=p.width_ns * rate) for p in (first, second))
     row.ns_per_tick, row.base_ticks, row.base_ns = rate, second.ticks, second.ns
     _, rate_error = rate_between(first, second)
-    return Clock(row, source, lambda: _read(row, rate), second, rate, rate_error)
+    return Clock(array, source, lambda: _read(row, rate), second, rate, rate_error)
 
 
-def _system(row: Any, source: ClockSource) -> Clock:
+def _system(array: Any, source: ClockSource) -> Clock:
     """The system's clock itself: a tick is a ns, and nothing is estimated."""
+    row = array[0]
     row.ns_per_tick = 1.0
     now = _system_ns(row)
     row.base_ticks = row.base_ns = now
     pair = Pair(now, now, 0.0)
-    return Clock(row, source, lambda: pair, pair, 1.0, 0.0)
+    return Clock(array, source, lambda: pair, pair, 1.0, 0.0)
 
 
 def _read(row: Any, rate: float) -> Pair:

@@ -48,7 +48,7 @@ class Offset(NamedTuple):
 
 
 class _Probe(NamedTuple):
-    at_ns: int
+    sent_ns: int
     low: int
     high: int
     delay_ns: int
@@ -69,16 +69,16 @@ class OffsetFilter:
 
         VenueError `venue.clock` when the times cannot be: an answer before its request.
         """
-        if t3 < t0 or t2 < t1:
+        probe = _Probe(t0, t2 - t3, t1 + self.resolution_ns - t0, max(0, t3 - t0 - (t2 - t1)))
+        spare = 2 * self._looseness(probe, t3)
+        if t3 < t0 or t2 < t1 or probe.low > probe.high + spare:
             raise VenueError(
                 "venue.clock",
                 f"expected an answer after its request, was sent {t0}, received {t1}, "
                 f"answered {t2}, received {t3}",
                 "probe again; a clock that goes back cannot be compared with",
             )
-        high = t1 + self.resolution_ns - t0
-        probe = _Probe(t3, t2 - t3, high, max(0, (t3 - t0) - (t2 - t1)))
-        if self._probes and not self._agrees(probe):
+        if self._probes and not self._agrees(probe, t3):
             self._probes.clear()
             self.steps += 1
         self._probes.append(probe)
@@ -97,10 +97,15 @@ class OffsetFilter:
             (low + high) // 2, (high - low + 1) // 2, least, len(self._probes), self.steps
         )
 
-    def _agrees(self, probe: _Probe) -> bool:
-        low, high = self._bounds(probe.at_ns)
-        return probe.low <= high and low <= probe.high
+    def _agrees(self, probe: _Probe, now_ns: int) -> bool:
+        low, high = self._bounds(now_ns)
+        own = self._looseness(probe, now_ns)
+        return probe.low - own <= high and low <= probe.high + own
 
     def _bounds(self, now_ns: int) -> tuple[int, int]:
-        loose = [(p, round(abs(now_ns - p.at_ns) * self.drift) + 1) for p in self._probes]
+        loose = [(p, self._looseness(p, now_ns)) for p in self._probes]
         return max(p.low - w for p, w in loose), min(p.high + w for p, w in loose)
+
+    def _looseness(self, probe: _Probe, now_ns: int) -> int:
+        """Return what the clocks may have run apart since the probe began, and a ns of rounding."""
+        return round(abs(now_ns - probe.sent_ns) * self.drift) + 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kimera_cli.kernels.stages import STAGE_NAMES, STAGES
+from kimera_cli.kernels.stages import STAGE_NAMES, STAGES, fixed_point
 from kimera_cli.telemetry import histogram
 from kimera_cli.telemetry.clock import Clock
 from kimera_cli.telemetry.histogram import Summary
@@ -32,8 +32,9 @@ class StageRecorder:
 
     def set_clock(self) -> None:
         """Take over the clock's rate: after a refresh, between two calls of the loop."""
-        for name in ("tsc", "address", "clock_id", "ns_per_tick"):
+        for name in ("tsc", "address", "clock_id"):
             self.row[name] = self.clock.row[name]
+        self.row.scale, self.row.most = fixed_point(float(self.clock.row.ns_per_tick))
 
     def switch(self, on: bool) -> None:
         """Measure from the next message on, or no more."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kimera_cli.kernels import stages as k
 from kimera_cli.kernels import tsc
-from kimera_cli.kernels.histogram import cell_of
+from kimera_cli.kernels.histogram import HIGHEST, cell_of
 
 Handed = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_int64))
 
@@ -59,7 +59,8 @@ def recorder(script: Script) -> Callable[..., Any]:
         script.readings = list(readings)
         s = np.zeros(1, k.STAGES).view(np.recarray)[0]
         s.on, s.every, s.left = on, every, every
-        s.address, s.ns_per_tick = script.address, rate
+        s.address = script.address
+        s.scale, s.most = k.fixed_point(rate)
         return s
 
     return make
@@ -144,11 +145,37 @@ def test_ticks_become_ns_at_the_clock_s_rate(recorder: Callable[..., Any]) -> No
     assert s.histograms[k.EVENT_TO_BOOK].counts[int(cell_of(1000))] == 1
 
 
+@pytest.mark.parametrize("rate", [1.0, 1 / 2.6, 1 / 3.7, 40.0])
+def test_every_time_up_to_the_longest_lies_in_its_cell(
+    recorder: Callable[..., Any], rate: float
+) -> None:
+    longest = k.fixed_point(rate)[1]
+    assert longest == pytest.approx(HIGHEST / rate, rel=1e-6)
+    for passed in [*(10**n for n in range(12) if 10**n < longest), longest]:
+        s = recorder(0, passed, rate=rate)
+        k.stage_start(s)
+        k.stage_mark(s, k.EVENT_TO_BOOK)
+        (cell,) = np.flatnonzero(s.histograms[k.EVENT_TO_BOOK].counts)
+        exact = cell_of(min(round(passed * rate), HIGHEST))
+        assert abs(int(cell) - int(exact)) <= 1
+
+
+def test_a_time_beyond_the_longest_is_counted_apart(recorder: Callable[..., Any]) -> None:
+    hour = 3_600_000_000_000
+    s = recorder(0, hour * 26 // 10, rate=1 / 2.6)
+    k.stage_start(s)
+    k.stage_mark(s, k.EVENT_TO_BOOK)
+    h = s.histograms[k.EVENT_TO_BOOK]
+    assert (h.over, h.counts.sum()) == (1, 0)
+    assert h.largest_over == pytest.approx(hour, rel=1e-6)
+
+
 @settings(deadline=None)
 @given(st.integers(1, 7), st.integers(0, 40))
 def test_one_chain_of_n_is_measured(script: Script, every: int, chains: int) -> None:
     s = np.zeros(1, k.STAGES).view(np.recarray)[0]
-    s.on, s.every, s.left, s.address, s.ns_per_tick = 1, every, every, script.address, 1.0
+    s.on, s.every, s.left, s.address = 1, every, every, script.address
+    s.scale, s.most = k.fixed_point(1.0)
     script.readings = list(range(0, 20 * chains, 5))
     for _ in range(chains):
         k.stage_start(s)
