@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,19 @@ from kimera_cli.host.pool import BLOCK
 from kimera_cli.host.preparation import Wanted, prepare
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read back through /proc")
+
+ALLOWED = os.sched_getaffinity(0) if sys.platform == "linux" else set()
+
+
+@pytest.fixture(autouse=True)
+def _leaves_the_process_as_it_was() -> Iterator[None]:
+    locked = smaps.process_locked()
+    yield
+    assert os.sched_getaffinity(0) == ALLOWED
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+    assert smaps.process_locked() == locked
+
 
 SMALL = Wanted(pool_bytes=2 * BLOCK)
 

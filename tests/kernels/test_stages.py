@@ -96,6 +96,16 @@ def test_a_chain_begins_where_its_frame_arrived(recorder: Callable[..., Any]) ->
     assert found(s) == {"wire_to_event": [40], "event_to_book": [50], "total": [90]}
 
 
+def test_what_follows_the_end_of_a_chain_is_not_counted(recorder: Callable[..., Any]) -> None:
+    s = recorder(100, 150, 200)
+    k.stage_start(s)
+    k.stage_mark(s, k.EVENT_TO_BOOK)
+    k.stage_end(s)
+    k.stage_mark(s, k.BOOK_TO_DECISION)
+    k.stage_end(s)
+    assert found(s) == {"event_to_book": [50], "total": [50]}
+
+
 def test_a_message_without_an_order_has_no_total(recorder: Callable[..., Any]) -> None:
     s = recorder(100, 150, 200, 210)
     k.stage_start(s)
