@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from kimera_cli.context import Context
     from kimera_cli.host.tree import Tree
+    from kimera_cli.output import Output
     from kimera_cli.records import Record
 
 app = typer.Typer(help="Probe, plan, apply, revert and verify host settings.")
@@ -36,7 +37,7 @@ JournalFile = Annotated[
 
 @app.command()
 def probe(ctx: typer.Context, profile: Profile = None, root: Root = Path("/")) -> None:
-    """Show each item with its value, the advised one, why, and what to expect."""
+    """Show each item: value, advice, why, effect."""
     from kimera_cli.host.probe import probe as items
     from kimera_cli.host.probe import profile_named, record
 
@@ -54,7 +55,7 @@ def plan(
     ] = False,
     root: Root = Path("/"),
 ) -> None:
-    """Show the exact changes, and those that only you can make."""
+    """Show the exact changes, as records or a script."""
     from kimera_cli.host import plan as planning
     from kimera_cli.host.probe import probe as items
     from kimera_cli.host.probe import profile_named
@@ -79,7 +80,7 @@ def apply(
     root: Root = Path("/"),
     journal: JournalFile = None,
 ) -> None:
-    """Make the changes (as root): each is journalled first, and read back."""
+    """Make the changes as root, journalled and read back."""
     from kimera_cli.host import actions
 
     request = actions.Apply(_tree(root), _journal(root, journal), profile, persist, dry_run)
@@ -95,7 +96,7 @@ def revert(
     root: Root = Path("/"),
     journal: JournalFile = None,
 ) -> None:
-    """Bring back the values of before, last changed first, also after a crash."""
+    """Bring back the values of before, also after a crash."""
     from kimera_cli.host import actions
 
     request = actions.Revert(_tree(root), _journal(root, journal), force)
@@ -118,7 +119,7 @@ def verify(
     root: Root = Path("/"),
     journal: JournalFile = None,
 ) -> None:
-    """Read back what was applied; measure delays under old and new values in turn."""
+    """Read back; measure delays under old and new values."""
     from kimera_cli.host import actions
 
     world: Context = ctx.obj
@@ -149,12 +150,22 @@ def _emit(world: Context, records: Iterable[Record]) -> None:
         brief = out.format == "table" and not world.verbose
         try:
             for record in records:
-                status = getattr(record, "status", "")
-                if status in ("denied", "conflict", "partial"):
-                    out.partial()
-                elif status == "changed":
-                    out.failed()
+                _judge(record, out, world)
                 held.append(record) if brief else out.emit(record)
         finally:
             for record in shortened(held, world.width):
                 out.emit(record)
+
+
+def _judge(record: Record, out: Output, world: Context) -> None:
+    """Take a refused or changed value into the exit code, and say it where there are no records."""
+    status = getattr(record, "status", "")
+    if status in ("denied", "conflict", "partial"):
+        out.partial()
+    elif status == "changed":
+        out.failed()
+    else:
+        return
+    if out.format == "none":
+        where, reason = getattr(record, "path", ""), getattr(record, "reason", "")
+        world.diagnostics.warning(f"{where}: {status}: {reason}")

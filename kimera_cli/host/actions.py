@@ -78,7 +78,7 @@ def apply(request: Apply, now_ns: Now, note: Note) -> Iterator[HostResult]:
         yield from applying.planned(tree, items)
         return
     if applying.all_blocked(tree, items):
-        yield from applying.planned(tree, items)
+        yield from applying.denied(tree, items)
         again = f"kimera tune-host apply {profile}{' --persist' if request.persist else ''}"
         raise applying.refusal(tree, again)
     with Journal.open(request.journal, now_ns) as journal:

@@ -23,10 +23,15 @@ def boot_id(tree: Tree) -> str:
 
 
 def planned(tree: Tree, items: Sequence[Item]) -> Iterator[HostResult]:
-    """Tell what `apply` would do; nothing is written."""
+    """Tell what `apply` would do, and what would stand in its way; nothing is written."""
     for step in steps(items):
-        blocked = tree.blocked(step.write.path)
-        yield _result(step, step.write.old, "denied" if blocked else "planned", blocked)
+        yield _result(step, step.write.old, "planned", tree.blocked(step.write.path))
+
+
+def denied(tree: Tree, items: Sequence[Item]) -> Iterator[HostResult]:
+    """Tell of each change why it cannot be made; nothing is written."""
+    for step in steps(items):
+        yield _result(step, step.write.old, "denied", tree.blocked(step.write.path))
 
 
 def all_blocked(tree: Tree, items: Sequence[Item]) -> bool:

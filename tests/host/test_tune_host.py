@@ -92,6 +92,15 @@ def test_a_dry_run_tells_and_changes_nothing(tune: Tune, host: Path) -> None:
     assert picture(host) == before
 
 
+def test_quiet_says_what_cron_should_mail(tune: Tune, host: Path) -> None:
+    assert tune("apply", "hft", "--quiet").err == ""
+    assert tune("verify", "--no-jitter", "--quiet").err == ""
+    put(host, SWAPPINESS, "33")
+    done = tune("verify", "--no-jitter", "--quiet")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"warning: {SWAPPINESS}: changed: changed since\n"
+
+
 def test_an_unknown_profile_names_the_nearest(tune: Tune) -> None:
     done = tune("plan", "htf")
     assert done.code == 2
@@ -212,6 +221,15 @@ def test_without_root_every_line_is_told_and_nothing_is_done(
     assert '"code":"host.needs_root"' in done.stderr
     assert "sudo kimera tune-host apply hft" in done.stderr
     assert done.stdout.count('"status":"denied","reason":"needs root"') > 40
+    dry = subprocess.run(
+        [*nobody, *kimera.command([*arguments, "--dry-run"])],
+        capture_output=True,
+        text=True,
+        env=kimera.env,
+        check=False,
+    )
+    assert dry.returncode == 0, dry.stderr
+    assert dry.stdout.count('"status":"planned","reason":"needs root"') > 40
     assert picture(open_host) == before
 
 
