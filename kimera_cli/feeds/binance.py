@@ -1,14 +1,14 @@
 """Binance's public streams: depth diffs, trades, aggregate trades, best bid and ask.
 
-Spot (https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams) and USD-M
-futures (https://developers.binance.com/docs/derivatives/usds-margined-futures). `E` is when the
+Spot (https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams), USD-M and
+COIN-M futures (https://developers.binance.com/docs/derivatives). `E` is when the
 message was made, `T` when it happened; books follow `pu` (futures) or `U` - 1 (spot). `m` true: the
 buyer was resting, so the seller took.
 """
 
 from __future__ import annotations
 
-from kimera_cli.feeds.dialect import Dialect, Message
+from kimera_cli.feeds.dialect import Dialect, Kind, Message
 from kimera_cli.instrument import Instrument
 
 _SLOW = "kimera_cli.feeds.slow_binance:BinanceSlow"
@@ -16,9 +16,11 @@ _SLOW = "kimera_cli.feeds.slow_binance:BinanceSlow"
 _LEVELS = '"b":<bids>,"a":<asks>}'
 _SPOT_DEPTH = '{"e":"depthUpdate","E":<ms>,"s":"<symbol>","U":<ref-1>,"u":<seq>,' + _LEVELS
 _SPOT_TRADE = (
-    '{"e":"trade","E":<int>,"s":"<symbol>","t":<seq>,"p":"<px>","q":"<qty>","T":<ms>,'
+    '{"e":"trade","E":<int>,"s":"<symbol>","t":<seq>,"p":"<px>","q":"<qty>",ORDERS"T":<ms>,'
     '"m":<side:false|true>,"M":<bool>}<trade>'
 )
+_ORDERS = ("", '"b":<int>,"a":<int>,')
+"""Until 2023 spot trades told the ids of both orders."""
 _SPOT_AGGREGATE = (
     '{"e":"aggTrade","E":<int>,"s":"<symbol>","a":<seq>,"p":"<px>","q":"<qty>","f":<int>,'
     '"l":<int>,"T":<ms>,"m":<side:false|true>,"M":<bool>}<trade>'
@@ -26,18 +28,34 @@ _SPOT_AGGREGATE = (
 _BEST = '"b":"<px>","B":"<qty>"<bid>,"a":"<px>","A":"<qty>"<ask>'
 _SPOT_TICKER = '{"u":<seq>,"s":"<symbol>",' + _BEST + "}"
 
-_USDM_DEPTH = (
-    '{"e":"depthUpdate","E":<int>,"T":<ms>,"s":"<symbol>","U":<int>,"u":<seq>,"pu":<ref>,' + _LEVELS
+_PAIRS = ("", '"ps":"<text>",')
+_KINDS = ("", ',"st":<int>')
+_NORMAL = ("", '"nq":"<text>",')
+"""What futures messages may say besides: pair, kind of contract, quantity without RPI orders."""
+
+_FUTURES_DEPTH = tuple(
+    '{"e":"depthUpdate","E":<int>,"T":<ms>,"s":"<symbol>",'
+    + f'{pair}"U":<int>,"u":<seq>,"pu":<ref>,"b":<bids>,"a":<asks>{kind}}}'
+    for pair in _PAIRS
+    for kind in _KINDS
 )
-_USDM_TRADE = (
+_FUTURES_TRADE = tuple(
     '{"e":"trade","E":<int>,"T":<ms>,"s":"<symbol>","t":<seq>,"p":"<px>","q":"<qty>",'
-    '"X":"MARKET","m":<side:false|true>}<trade>'
+    + f'"X":"MARKET","m":<side:false|true>{kind}}}<trade>'
+    for kind in _KINDS
 )
-_USDM_AGGREGATE = (
-    '{"e":"aggTrade","E":<int>,"a":<seq>,"s":"<symbol>","p":"<px>","q":"<qty>","f":<int>,'
-    '"l":<int>,"T":<ms>,"m":<side:false|true>}<trade>'
+_FUTURES_AGGREGATE = tuple(
+    '{"e":"aggTrade","E":<int>,"a":<seq>,"s":"<symbol>","p":"<px>","q":"<qty>",'
+    + f'{normal}"f":<int>,"l":<int>,"T":<ms>,"m":<side:false|true>{kind}}}<trade>'
+    for normal in _NORMAL
+    for kind in _KINDS
 )
-_USDM_TICKER = '{"e":"bookTicker","u":<seq>,"s":"<symbol>",' + _BEST + ',"T":<ms>,"E":<int>}'
+_FUTURES_TICKER = tuple(
+    f'{head},"s":"<symbol>",{pair}{_BEST},"T":<ms>,"E":<int>{kind}}}'
+    for head in ('{"e":"bookTicker","u":<seq>', '{"u":<seq>,"e":"bookTicker"')
+    for pair in _PAIRS
+    for kind in _KINDS
+)
 
 
 def _stream(channel: str, message: str) -> str:
@@ -57,22 +75,34 @@ BINANCE = Dialect(
     messages=(
         Message("depth", _stream("depth@100ms", _SPOT_DEPTH)),
         Message("depth", _stream("depth", _SPOT_DEPTH)),
-        Message("trade", _stream("trade", _SPOT_TRADE)),
+        *(Message("trade", _stream("trade", _SPOT_TRADE.replace("ORDERS", o))) for o in _ORDERS),
         Message("trade", _stream("aggTrade", _SPOT_AGGREGATE)),
         Message("quote", _stream("bookTicker", _SPOT_TICKER)),
     ),
+)
+
+
+_FUTURES: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
+    ("depth", "depth@0ms", _FUTURES_DEPTH),
+    ("depth", "depth@100ms", _FUTURES_DEPTH),
+    ("depth", "depth", _FUTURES_DEPTH),
+    ("trade", "trade", _FUTURES_TRADE),
+    ("trade", "aggTrade", _FUTURES_AGGREGATE),
+    ("quote", "bookTicker", _FUTURES_TICKER),
 )
 
 BINANCE_USDM = Dialect(
     venue="binanceusdm",
     slow=_SLOW.replace("BinanceSlow", "BinanceUsdmSlow"),
     topic=lower,
-    messages=(
-        Message("depth", _stream("depth@0ms", _USDM_DEPTH)),
-        Message("depth", _stream("depth@100ms", _USDM_DEPTH)),
-        Message("depth", _stream("depth", _USDM_DEPTH)),
-        Message("trade", _stream("trade", _USDM_TRADE)),
-        Message("trade", _stream("aggTrade", _USDM_AGGREGATE)),
-        Message("quote", _stream("bookTicker", _USDM_TICKER)),
+    messages=tuple(
+        Message(kind, _stream(channel, text)) for kind, channel, texts in _FUTURES for text in texts
     ),
+)
+
+BINANCE_COINM = Dialect(
+    venue="binancecoinm",
+    slow=_SLOW.replace("BinanceSlow", "BinanceCoinmSlow"),
+    topic=lower,
+    messages=BINANCE_USDM.messages,
 )

@@ -11,6 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -37,6 +38,9 @@ Number = str | int | Decimal
 LARGEST_STEPS = (1 << 62) - 1
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _SHOWN = 60
+_LONGEST = 80
+"""Most digits of a number that is read, and most places that its exponent moves the point."""
+_SANE = 10**_LONGEST
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,13 +141,29 @@ class Slow(ABC):
         text = str(value)
         if _NUMBER.fullmatch(text) is None:
             raise self.bad(field, "a plain number, not negative", text)
-        if not -40 < Decimal(text).adjusted() < 40:
+        above, below = _ratio(text)
+        if max(above, below) > _SANE:
             raise self.bad(field, "a number of sane size", text)
-        above, below = Decimal(text).as_integer_ratio()
-        over, under = step.as_integer_ratio()
+        over, under = _step_ratio(step)
         steps, rest = divmod(above * under, below * over)
         if rest:
             raise self.bad(field, f"a multiple of {step}", text)
         if steps > LARGEST_STEPS:
             raise self.bad(field, f"at most {LARGEST_STEPS} steps of {step}", text)
         return steps
+
+
+def _ratio(text: str) -> tuple[int, int]:
+    """Return a number as a fraction of whole numbers, not in lowest terms; huge where it is."""
+    digits, _, exponent = text.replace("E", "e").partition("e")
+    whole, _, fraction = digits.partition(".")
+    places = len(fraction) - int(exponent or 0)
+    if len(digits) > _LONGEST or abs(places) > _LONGEST:
+        return _SANE + 1, 1
+    number = int(whole + fraction)
+    return (number, 10**places) if places >= 0 else (number * 10**-places, 1)
+
+
+@lru_cache(maxsize=256)
+def _step_ratio(step: Decimal) -> tuple[int, int]:
+    return step.as_integer_ratio()

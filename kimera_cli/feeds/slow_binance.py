@@ -1,4 +1,4 @@
-"""Slow parser of Binance's combined and raw streams (spot, USD-M), and of their REST snapshots."""
+"""Slow parser of Binance: combined and raw streams (spot, USD-M, COIN-M) and REST snapshots."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import msgspec
 
 from kimera_cli.data.importers.cryptofeed_rows import Row, Update, book
 from kimera_cli.feeds.slow import Control, Slow
+from kimera_cli.feeds.text_values import Id, Ms
 from kimera_cli.layouts import ASK, BID, DEPTH, QUOTE, TRADE, Events
 from kimera_cli.units import NS_PER_MS
 
-Id = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
-Ms = Annotated[int, msgspec.Meta(ge=0, le=((1 << 63) - 1) // NS_PER_MS)]
 Levels = list[tuple[str, str]]
 
 
@@ -146,6 +145,12 @@ class BinanceUsdmSlow(BinanceSlow):
     """USD-M futures."""
 
     venue = "binanceusdm"
+
+
+class BinanceCoinmSlow(BinanceSlow):
+    """COIN-M futures."""
+
+    venue = "binancecoinm"
 
 
 def _is_partial(channel: str) -> bool:

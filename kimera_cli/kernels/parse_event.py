@@ -6,6 +6,7 @@ message, so they are put together once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numba
@@ -36,7 +37,7 @@ from kimera_cli.kernels.parse_layout import (
 from kimera_cli.layouts import CHECKSUM, CLEAR, EVENT, F_LAST, F_NO_EXCH_TIME, NO_SIDE, STATUS
 
 _WORDS = 8
-_FIELDS = EVENT.fields or {}
+_FIELDS: Mapping[str, Any] = EVENT.fields or {}
 _INSTRUMENT, _VENUE, _KIND, _SIDE = (
     8 * (_FIELDS[name][1] - 6 * 8) for name in ("instrument", "venue", "kind", "side")
 )
