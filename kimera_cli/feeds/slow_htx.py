@@ -10,7 +10,7 @@ import msgspec
 from kimera_cli.data.importers.cryptofeed_rows import Row, Update, book
 from kimera_cli.feeds.htx import lower
 from kimera_cli.feeds.slow import Control, Number, Slow
-from kimera_cli.feeds.text_values import Id, Ms
+from kimera_cli.feeds.text_values import Id, Ms, ms_ns
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import ASK, BID, DEPTH, QUOTE, TRADE
 from kimera_cli.units import NS_PER_MS
@@ -23,7 +23,7 @@ class Envelope(msgspec.Struct):
 
     ch: str = ""
     rep: str = ""
-    ts: Ms = 0
+    ts: int = 0
     tick: msgspec.Raw = msgspec.Raw()
     data: msgspec.Raw = msgspec.Raw()
     status: str = ""
@@ -173,6 +173,7 @@ def _depth(tick: Depth) -> list[Row]:
 
 def _mbp(tick: Mbp, envelope: Envelope) -> list[Row]:
     whole = tick.prevSeqNum is None or bool(envelope.rep)
-    seq, ref, ts = tick.seqNum, 0 if whole else tick.prevSeqNum or 0, envelope.ts * NS_PER_MS
+    seq, ref = tick.seqNum, 0 if whole else tick.prevSeqNum or 0
+    ts = ms_ns(envelope.ts, "ts")
     levels = _levels(tick.bids or [], tick.asks or [], seq, ref, ts)
     return book(levels, snapshot=whole, seq=seq, ref=ref, ts_exch_ns=ts)

@@ -56,5 +56,12 @@ def ms_text_ns(text: str, field: str) -> int:
     return whole_number(text, field, MOST // NS_PER_MS) * NS_PER_MS
 
 
+def ms_ns(value: int, field: str) -> int:
+    """Return ns of milliseconds; VenueError `venue.frame` when they are no time of int64 ns."""
+    if not 0 <= value <= MOST // NS_PER_MS:
+        raise _bad(field, "milliseconds from 1970 to 2262", str(value))
+    return value * NS_PER_MS
+
+
 def _bad(field: str, expected: str, was: str) -> VenueError:
     return VenueError("venue.frame", f"expected {expected} in {field}, was {was[:60]!r}")

@@ -108,7 +108,7 @@ def read_frame(feed, counted_frame, n, ts_local_ns, counted_out):
             break
         if code == OP_INTEGER:
             value, i = unsigned_integer(frame, i)
-            if value < 0 or value > op.most:
+            if value < 0 or value > op.most or (value == 0 and op.a == REG_TIME):
                 status = value if value < 0 else np.int64(-TIME)
                 break
             value = value * op.b + op.c
@@ -190,8 +190,8 @@ def read_frame(feed, counted_frame, n, ts_local_ns, counted_out):
             else:
                 iso_at = i
                 value, i = iso_time(frame, i)
-                if value < 0:
-                    status = value
+                if value < 0 or (value == 0 and op.a == 0):
+                    status = min(value, np.int64(-TIME))
                     break
                 iso_value, iso_length = value, i - iso_at
             if op.a == 0:

@@ -66,6 +66,7 @@ def find_name(feed, frame, i, length, spelling):
         words = name.words
         if (
             name.spelling == spelling
+            and name.length == length
             and words[0] == a
             and words[1] == b
             and words[2] == c
