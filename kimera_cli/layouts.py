@@ -78,6 +78,10 @@ holds it, and applying it would undo what came after. It does not touch the book
 """
 F_HALF_TICK = 64
 """The trade printed half a tick above px_ticks (midpoint executions of hidden orders)."""
+F_CONFLATED = 128
+"""The message is several venue messages in one: the reader lagged, and only the last state of each
+level was kept (kernels/conflate.py).
+"""
 
 EVENT = np.dtype(
     [

@@ -125,7 +125,7 @@ class Producer(RingEnd):
 
     def push(self, rows: Rows) -> int:
         """Publish as many rows as there is room for, from the first on; return how many."""
-        rows = _checked(rows, self.dtype)
+        rows = checked_rows(rows, self.dtype)
         return self._count(push_at(self.end_address, rows.ctypes.data, len(rows)))
 
     def room(self) -> int:
@@ -199,7 +199,8 @@ class Consumer(RingEnd):
         return self._require("writer", "dead")
 
 
-def _checked(rows: Rows, dtype: np.dtype[Any]) -> Rows:
+def checked_rows(rows: Rows, dtype: np.dtype[Any]) -> Rows:
+    """Return the rows, or UsageError when a kernel could not take them by their address."""
     if rows.dtype != dtype or rows.ndim != 1 or not rows.flags.c_contiguous:
         raise UsageError(
             "usage.ring",
