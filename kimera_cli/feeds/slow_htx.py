@@ -9,7 +9,7 @@ import msgspec
 
 from kimera_cli.data.importers.cryptofeed_rows import Row, Update, book
 from kimera_cli.feeds.htx import lower
-from kimera_cli.feeds.slow import Control, Number, Slow
+from kimera_cli.feeds.slow import LARGEST_STEPS, Control, Number, Slow
 from kimera_cli.feeds.text_values import Id, Ms, ms_ns
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import ASK, BID, DEPTH, QUOTE, TRADE
@@ -154,6 +154,8 @@ class HtxSlow(Slow):
         lots, rest = divmod(above * under, below * over)
         if rest == 0 or above < 0:
             return super()._steps(value, step, field)
+        if lots >= LARGEST_STEPS:
+            raise self.bad(field, f"at most {LARGEST_STEPS} steps of {step}", value)
         return max(1, lots + (2 * rest >= below * over))
 
 

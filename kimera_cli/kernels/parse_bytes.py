@@ -81,13 +81,13 @@ def next_bits(mask: Any) -> Any:
 
 def find_byte(word: Any, byte: int) -> Any:
     """Return the index of the first byte of the word that equals `byte`; 8: there is none."""
-    at = int(word).to_bytes(8, "little").find(byte)
+    at = int(word).to_bytes(8, "little").find(int(byte))
     return at if at >= 0 else 8
 
 
 def first_bytes(word: Any, k: int) -> Any:
     """Return the word with all but its first k bytes zeroed; k of 8 or more keeps all."""
-    return np.uint64(int(word) & ((1 << 8 * max(0, min(8, k))) - 1))
+    return np.uint64(int(word) & ((1 << 8 * max(0, min(8, int(k)))) - 1))
 
 
 def mixed(a: Any, b: Any, c: Any, d: Any) -> Any:

@@ -166,6 +166,6 @@ def finish(feed, symbol, message, ts_local_ns, counted_out, count):
     if time == 0:
         for k in range(count):
             out[k].ts_exch_ns = ts_local_ns
-            out[k].flags |= F_NO_EXCH_TIME
-    out[count - 1].flags |= F_LAST
+            out[k]["flags"] |= F_NO_EXCH_TIME
+    out[count - 1]["flags"] |= F_LAST
     return np.int64(count)

@@ -37,7 +37,7 @@ def exponent_steps(frame, i, steps):
     """Read a decimal at i, perhaps with an exponent, as whole steps (as `decimal_steps`)."""
     value, digits, decimals = np.int64(0), np.int64(0), np.int64(0)
     start = i
-    while digit(frame, i) and digits <= MAX_DIGITS:
+    while digit(frame, i) and digits < MAX_DIGITS:
         value = value * 10 + load8(frame, i) - _ZERO
         digits += 1
         i += 1
@@ -45,13 +45,13 @@ def exponent_steps(frame, i, steps):
         return np.int64(-NUMBER), i
     if load8(frame, i) == _POINT:
         i += 1
-        while digit(frame, i) and digits + decimals <= MAX_DIGITS:
+        while digit(frame, i) and digits + decimals < MAX_DIGITS:
             value = value * 10 + load8(frame, i) - _ZERO
             decimals += 1
             i += 1
-        if decimals == 0:
+        if decimals == 0 and not digit(frame, i):
             return np.int64(-NUMBER), i
-    if digits + decimals > MAX_DIGITS:
+    if digit(frame, i):
         return np.int64(-DIGITS), i
     if exponent_mark(frame, i):
         negative = load8(frame, i + 1) == _DASH
