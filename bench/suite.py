@@ -26,6 +26,7 @@ SUITES: dict[str, Suite] = {
     "match": Suite("match", "Orders/s of the matching engine."),
     "tick": Suite("tick", "Nanoseconds from an event to an order slot."),
     "gate": Suite("gate", "Decisions/s of the risk gate."),
+    "route": Suite("route", "Orders/s split over six venues' books."),
     "features": Suite("features", "Feature updates/s after each message."),
     "synthetic": Suite("synthetic", "Events/s of the synthetic market."),
     "import": Suite("imports", "Frames/s from raw recordings to events."),

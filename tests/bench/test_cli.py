@@ -8,11 +8,20 @@ from typing import Any
 
 import pytest
 
+STAGES = ("event_to_book", "book_to_decision", "decision_to_gate", "total")
 ROWS = {
     "book": {"book.synthetic"},
+    "latency": {
+        "latency.stamps",
+        *(
+            f"latency.{part}.synthetic"
+            for part in ("tick", "message", "recorder", *(f"stage.{name}" for name in STAGES))
+        ),
+    },
     "match": {"match"},
     "tick": {"tick.synthetic"},
     "gate": {"gate.accept", "gate.mixed"},
+    "route": {"route.small", "route.deep", "route.minimums"},
     "features": {"features.synthetic"},
     "synthetic": {"synthetic.hawkes", "synthetic.poisson"},
     "import": {"import.binance"},
