@@ -28,6 +28,8 @@ SUITES: dict[str, Suite] = {
     "gate": Suite("gate", "Decisions/s of the risk gate."),
     "route": Suite("route", "Orders/s split over six venues' books."),
     "features": Suite("features", "Feature updates/s after each message."),
+    "scale": Suite("scale", "Cost per event by instruments and by depth."),
+    "ring": Suite("ring", "Messages/s between two processes, and how long one takes."),
     "synthetic": Suite("synthetic", "Events/s of the synthetic market."),
     "import": Suite("imports", "Frames/s from raw recordings to events."),
     "catalog": Suite("catalog", "Events/s from the Parquet catalog."),
