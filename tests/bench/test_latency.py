@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kimera_cli.bench.harness import Watch
-from kimera_cli.bench.latency import messages_of, ticks_of
+from kimera_cli.bench.latency import holds, messages_of, ticks_of
 from kimera_cli.bench.latency_world import Meters, World
 from kimera_cli.bench.tape import Tape, synthetic
 from kimera_cli.errors import RunError
@@ -123,3 +123,19 @@ def test_messages_are_the_venue_s_own(tape: Tape) -> None:
 def test_an_empty_tape_is_refused(tape: Tape, meters: Meters) -> None:
     with pytest.raises(RunError, match="was none"):
         World(ticks_of(tape)[:0], tape.instrument, meters, Pool(2 << 20, huge=False))
+
+
+@pytest.mark.parametrize(
+    ("response", "service", "quiet", "answer"),
+    [
+        (100, 90, True, True),
+        (100, 90, False, True),  # met although the host disturbs
+        (500, 90, True, False),
+        (500, 90, False, None),  # the waiting may be the host's
+        (500, 150, False, False),  # the work itself takes too long
+    ],
+)
+def test_a_goal_is_judged_only_where_the_host_lets_it_be(
+    response: int, service: int, quiet: bool, answer: bool | None
+) -> None:
+    assert holds(response, service, 120, quiet) is answer
