@@ -1,8 +1,9 @@
 """Level updates with best prices read after each, in a compiled loop as the engine calls them.
 
-`limit_ratio` is the multiple of a loop that only reads the same events: nothing that looks at every
-event gets below it. The peer is the order book that Python users have from ccxt (sorted lists), one
-Python call per level, on the beginning of the same tape.
+The yardstick (limit/book.cpp) is the same ladder without the table for prices beyond its window, on
+the same events; `detail.reading_ns` is a loop that only reads them. The peers are the order books
+that Python users have (bench/peer_books.py), one Python call per level, on the beginning of the
+same tape.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ import numpy as np
 
 from kimera_cli.kernels._jit import kernel
 from kimera_cli.kernels.book import book_clear, book_set
-from kimera_cli.layouts import BID, CLEAR, DEPTH
+from kimera_cli.layouts import CLEAR, DEPTH
 from kimera_cli.market.book import new_books
 from kimera_cli.records import Bench
 
-from .harness import BATCH, Case, Watch, batches
-from .machine import package
-from .request import Peer, Request, row
+from . import peer_books, targets
+from .harness import BATCH, Case, Timing, Watch, batches
+from .limit import ABSENT
+from .request import Request, row
 from .tape import Tape, tapes
+from .yardstick import Yardstick, require_same, yardstick
 
 EVENTS = 500_000
-PEER_LEVELS = 20_000
+RATE = 60e6
+TIMES_CPP = 1.3
+TIMES_NAUTILUS = 20.0
 
 
 @kernel
@@ -54,31 +59,48 @@ def read_all(events):  # type: ignore[no-untyped-def]
 def rows(request: Request) -> Iterator[Bench]:
     """Time the book on the synthetic tape and on every recording that was named."""
     for tape in tapes(request, EVENTS):
-        timings = request.measure(_cases(tape, request.peers))
-        yield row(
-            request,
-            f"book.{tape.name}",
-            timings["book"],
-            kind=f"batches of {BATCH} level updates",
-            limit=timings["read"],
-            peer=Peer(f"ccxt {package('ccxt')}", timings["peer"]) if request.peers else None,
-        )
+        levels = np.ascontiguousarray(tape.levels())
+        with yardstick(request, "book", [levels]) as limit:
+            require_same("book", int(update_all(new_books(1)[0], levels)), limit)
+            yield _row(request, tape, levels, limit)
 
 
-def _cases(tape: Tape, peers: bool) -> list[Case]:
-    levels = tape.levels()
+def _row(request: Request, tape: Tape, levels: Any, limit: Yardstick | None) -> Bench:
+    cases = [_case(levels), Case("read", lambda: batches(levels), _read)]
+    peers = peer_books.available(request)
+    cases += [limit.case()] if limit else []
+    cases += [peer.case(tape) for peer in peers]
+    timings = request.measure(cases)
+    ours, floor = timings["book"], timings.get("limit")
+    found = [peer.result(timings) for peer in peers]
+    return row(
+        request,
+        f"book.{tape.name}",
+        ours,
+        kind=f"batches of {BATCH} level updates",
+        limit=floor,
+        peer=found[0] if found else None,
+        others=found[1:],
+        goals=_goals(ours, floor, timings),
+        reading_ns=round(timings["read"].median_ns, 3),
+        compared="" if limit else ABSENT,
+    )
 
-    def book() -> tuple[Any, list[Any]]:
+
+def _goals(ours: Timing, floor: Timing | None, timings: dict[str, Timing]) -> list[targets.Goal]:
+    nautilus = timings.get(peer_books.NAUTILUS)
+    return [
+        targets.rate(ours, RATE, "updates"),
+        targets.limit(ours, floor, TIMES_CPP),
+        targets.faster(ours, nautilus, TIMES_NAUTILUS, peer_books.NAUTILUS),
+    ]
+
+
+def _case(levels: Any) -> Case:
+    def prepare() -> tuple[Any, list[Any]]:
         return new_books(1)[0], batches(levels)
 
-    def events() -> list[Any]:
-        return batches(levels)
-
-    def peer_book() -> tuple[Any, list[tuple[bool, float, float]]]:
-        return _peer_book(tape)
-
-    ours = [Case("book", book, _update), Case("read", events, _read)]
-    return [*ours, Case("peer", peer_book, _update_peer)] if peers else ours
+    return Case("book", prepare, _update)
 
 
 def _update(state: tuple[Any, list[Any]], watch: Watch) -> None:
@@ -94,26 +116,3 @@ def _read(parts: list[Any], watch: Watch) -> None:
     for part in parts:
         read_all(part)
         watch.lap(len(part))
-
-
-def _peer_book(tape: Tape) -> tuple[Any, list[tuple[bool, float, float]]]:
-    from ccxt.async_support.base.ws.order_book import OrderBook
-
-    levels = tape.levels()
-    levels = levels[levels["kind"] == DEPTH][:PEER_LEVELS]
-    tick, lot = float(tape.instrument.tick), float(tape.instrument.lot)
-    return OrderBook(), [
-        (bool(e["side"] == BID), int(e["px_ticks"]) * tick, int(e["qty_lots"]) * lot)
-        for e in levels
-    ]
-
-
-def _update_peer(state: tuple[Any, list[tuple[bool, float, float]]], watch: Watch) -> None:
-    book, levels = state
-    bids, asks = book["bids"], book["asks"]
-    watch.start()
-    for is_bid, px, qty in levels:
-        (bids if is_bid else asks).store(px, qty)
-        if bids and asks:
-            _ = bids[0][0], asks[0][0]
-    watch.lap(len(levels))

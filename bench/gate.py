@@ -2,7 +2,7 @@
 
 `gate.accept` asks about orders that pass every check, which is the longest path. `gate.mixed` asks
 about orders of which some meet a limit; `detail.answers` counts the answers, so that the row says
-what it timed.
+what it timed. Every sleeve of the account has a position, cash and open orders on both sides.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from kimera_cli.kernels._jit import kernel
+from kimera_cli.kernels.borrow import borrowed
 from kimera_cli.kernels.gate import check_new
 from kimera_cli.kernels.state import GATE, SLEEVE, STREAM
 from kimera_cli.layouts import ACTION, DENIALS, FEATURES, INSTRUMENT, LINEAR, VIEW
 from kimera_cli.records import Bench
 
+from . import targets
 from .harness import BATCH, Case, Watch, batches
 from .request import Request, row
 
@@ -25,11 +27,14 @@ ORDERS = 500_000
 MID_TICKS = 600_000.5
 SLEEVES = 4
 SEED = 7
+RATE = 30e6
 
 
 @kernel
 def decide_all(gate, views, sleeves, streams, instruments, features, orders, answers):  # type: ignore[no-untyped-def]
     """Judge every order, 10 us apart; count the answers by code."""
+    views, sleeves, streams = borrowed(views), borrowed(sleeves), borrowed(streams)
+    instruments, features = borrowed(instruments), borrowed(features)
     for i in range(orders.shape[0]):
         a = orders[i]
         code = check_new(
@@ -62,6 +67,7 @@ def rows(request: Request) -> Iterator[Bench]:
             name,
             timings[name],
             kind=f"batches of {BATCH} decisions",
+            goals=[targets.rate(timings[name], RATE, "decisions")],
             answers=answer_counts(orders),
             sleeves=SLEEVES,
         )
@@ -107,7 +113,8 @@ def new_state(orders: Any) -> tuple[Any, ...]:
         MID_TICKS,
     )
     views = np.zeros(SLEEVES, VIEW).view(np.recarray)
-    views.position_lots[0] = 10
+    views.position_lots, views.cash = (10, -20, 30, 5), (-600.0, 1200.0, -1800.0, -300.0)
+    views.open_bid_lots, views.open_ask_lots = (5, 50, 0, 20), (50, 5, 20, 0)
     sleeves = np.zeros(SLEEVES, SLEEVE).view(np.recarray)
     streams = np.zeros(1, STREAM).view(np.recarray)
     return (

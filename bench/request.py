@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from kimera_cli.records import Bench
 
 from .harness import Case, Clock, Timing, measure
+from .targets import Goal, judge
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Request:
     machine: str = ""
     commit: str = ""
     load: float | None = None
+    cache: Path = Path()
+    """Where what is built for a benchmark is kept (the C++ yardsticks)."""
     note: Callable[[str], None] = field(default=lambda text: None)
 
     def size(self, default: int) -> int:
@@ -58,12 +61,17 @@ def row(
     limit: Timing | None = None,
     target: str = "",
     met: bool | None = None,
+    goals: Sequence[Goal] = (),
+    others: Sequence[Peer] = (),
     **detail: Any,
 ) -> Bench:
     """Build the record; `kind` says what the quantiles are over: batches or whole runs.
 
-    With a peer that sets a target, `met` is a further condition of it.
+    `goals` become target and met. With a peer that sets a target, `met` is a further condition of
+    it. `others` are more peers than the record has room for: they go into `detail.peers`.
     """
+    if goals:
+        target, met = judge(goals)
     if peer is not None and peer.at_least is not None:
         target = f">= {peer.at_least:g} x {peer.name}"
         met = peer.ratio(timing) >= peer.at_least and met is not False
@@ -77,6 +85,16 @@ def row(
     if peer is not None:
         facts["peer_repeats_ns"] = [round(value, 3) for value in peer.timing.repeats_ns]
         facts["peer_rate_per_s"] = float(f"{1e9 / peer.timing.median_ns:.6g}")
+    if others:
+        facts["peers"] = {
+            other.name: {
+                "median_ns": round(other.timing.median_ns, 3),
+                "ratio": round(other.ratio(timing), 3),
+            }
+            for other in others
+        }
+    if limit is not None:
+        facts["limit_ns"] = round(limit.median_ns, 3)
     return Bench(
         name=name,
         n=timing.n,

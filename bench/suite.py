@@ -20,9 +20,11 @@ class Suite(NamedTuple):
 
 
 SUITES: dict[str, Suite] = {
+    "latency": Suite("latency", "Nanoseconds from a due event to its order's slot."),
     "replay": Suite("replay", "Events/s of a full replay with strategy and gate."),
     "book": Suite("book", "Level updates/s with best prices."),
     "match": Suite("match", "Orders/s of the matching engine."),
+    "tick": Suite("tick", "Nanoseconds from an event to an order slot."),
     "gate": Suite("gate", "Decisions/s of the risk gate."),
     "features": Suite("features", "Feature updates/s after each message."),
     "synthetic": Suite("synthetic", "Events/s of the synthetic market."),

@@ -92,6 +92,7 @@ def _request(
         machine=str(machine.fingerprint()),
         commit=machine.commit(Path(kimera_cli.__file__).parent),
         load=machine.load(),
+        cache=world.cache,
         note=world.diagnostics.note,
     )
 

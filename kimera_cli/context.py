@@ -71,6 +71,15 @@ class Context:
 
         return Path(platformdirs.user_data_dir("kimera", appauthor=False))
 
+    @property
+    def cache(self) -> Path:
+        """Folder of what can be made anew: KIMERA_CACHE, XDG_CACHE_HOME or ~/.cache, kimera's part.
+
+        Compiled kernels lie in there too (kernels/_jit.py, which may not import this module).
+        """
+        named = self.env.get("KIMERA_CACHE") or self.env.get("XDG_CACHE_HOME")
+        return (Path(named) if named else Path.home() / ".cache") / "kimera"
+
     def load_profile(self, overrides: Mapping[str, Any] | None = None) -> Resolved:
         """Return the profile of this invocation; `overrides` are flags by dotted key."""
         from kimera_cli.profile import load

@@ -80,6 +80,10 @@ holds it, and applying it would undo what came after. It does not touch the book
 """
 F_HALF_TICK = 64
 """The trade printed half a tick above px_ticks (midpoint executions of hidden orders)."""
+F_CONFLATED = 128
+"""The message is several venue messages in one: the reader lagged, and only the last state of each
+level was kept (kernels/conflate.py).
+"""
 
 EVENT = np.dtype(
     [
@@ -258,6 +262,7 @@ VIEW = np.dtype(
         ("min_lots", "i8"),
         ("settle_rate", "f8"),  # portfolio currency per unit of quote currency
         ("min_notional", "f8"),  # quote currency
+        ("table", "i8"),  # address of the TABLE_USE of its decision table; 0: it has none
     ],
     align=True,
 )
@@ -425,3 +430,127 @@ OHLCV = np.dtype(
 """One bar as its source tells it; NaN stands where the source has no number. 72 bytes. Family
 `mark-*`: prices are mark prices; family `funding-*`: the rate is in `open`.
 """
+
+# --- decision table ----------------------------------------------------------------------------
+TABLE_AXES = (
+    "queue_imbalance",
+    "depth_imbalance",
+    "ofi",
+    "signed_flow",
+    "spread_ticks",
+    "vol_fast",
+    "vol_mid",
+    "vol_slow",
+)
+"""What a market state can be quantised by; spread_ticks is best ask minus best bid, the others are
+fields of FEATURES. Append only."""
+TABLE_ODD = 4
+"""The first of these change sign when bid and ask change places, the others do not."""
+TABLE_BINS = 64
+"""Most bins of one axis."""
+TABLE_CELLS = 10_000
+"""Most cells of a table."""
+
+SELL = -1
+HOLD = 0
+BUY = 1
+
+TABLE_ENTRY = np.dtype(
+    [
+        ("version", "i8"),  # of the table that it was published with; 0: nothing is known here
+        ("learned_ns", "i8"),  # end of the data that it was learned on
+        ("expires_ns", "i8"),  # not to be used at or after this time
+        ("expected_ticks", "f8"),  # conditional expectation of the next move of the mid
+        ("p_sell", "f4"),  # action distribution; sums to 1
+        ("p_hold", "f4"),
+        ("p_buy", "f4"),
+        ("confidence", "f4"),  # 0 to 1: share of the cell in which the action is the same
+        ("support", "f4"),  # effective observations behind it, where they are fewest in the cell
+        ("action", "i4"),  # SELL, HOLD, BUY: the likeliest
+        ("check", "i8"),  # checksum of the other words (kernels/table.py)
+    ],
+    align=True,
+)
+"""One cell; 64 bytes, a cache line."""
+
+TABLE_SIDE = np.dtype(
+    [
+        ("version", "i8"),
+        ("cells", "i8"),
+        ("strides", "i8", (len(TABLE_AXES),)),  # 0: the axis is not used
+        ("bins", "i8", (len(TABLE_AXES),)),
+        ("reserved", "i8", (6,)),
+        ("edges", "f8", (len(TABLE_AXES), TABLE_BINS)),  # rising, then +inf
+        ("lasts", "f8", (len(TABLE_AXES), 8)),  # every eighth of them
+        ("entries", TABLE_ENTRY, (TABLE_CELLS,)),
+    ],
+    align=True,
+)
+
+TABLE = np.dtype(
+    [
+        ("magic", "i8"),
+        ("bytes", "i8"),  # of this layout
+        ("sequence", "i8", (1,)),  # of publications; the side to read is its last bit, 0: none yet
+        ("reserved", "i8", (5,)),
+        ("sides", TABLE_SIDE, (2,)),
+    ],
+    align=True,
+)
+"""A published table: two sides, of which one is read while the other is written."""
+
+TABLE_SAMPLE = np.dtype(
+    [
+        ("ts_ns", "i8"),
+        ("version", "i8"),
+        ("cell", "i4"),
+        ("action", "i4"),
+        ("status", "i8"),
+        ("x", "f8", (len(TABLE_AXES),)),
+    ],
+    align=True,
+)
+"""One lookup, kept so that the same decision can be computed anew and compared."""
+
+TABLE_STATUSES = (
+    "ok",
+    "no_table",
+    "no_state",
+    "missing",
+    "expired",
+    "too_old",
+    "old_version",
+    "not_yet",
+    "unsure",
+    "busy",
+)
+"""Answers of a lookup by code; only `ok` allows new risk. Append only."""
+
+TABLE_SAMPLES = 2_048
+
+TABLE_USE = np.dtype(
+    [
+        ("table", "i8"),  # address of the TABLE
+        # what the reader asks for
+        ("min_version", "i8"),
+        ("max_age_ns", "i8"),  # 0: no limit but the expiry
+        ("min_confidence", "f8"),
+        ("sample_every", "i8"),  # keep one lookup in this many; 0: none
+        ("until_sample", "i8"),
+        ("reserved", "i8", (2,)),
+        # the last answer
+        ("entry", TABLE_ENTRY),
+        ("cell", "i8"),
+        ("status", "i8"),
+        # counts
+        ("counts", "i8", (16,)),  # lookups by status
+        ("age_sum_ns", "f8"),  # over hits
+        ("age_max_ns", "i8"),
+        ("n_samples", "i8"),
+        ("dropped", "i8"),  # samples that found no room
+        ("rest", "i8", (2,)),
+        ("samples", TABLE_SAMPLE, (TABLE_SAMPLES,)),
+    ],
+    align=True,
+)
+"""One reader of a table: what it asks for, what it was told last, and its counts."""

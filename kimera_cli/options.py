@@ -84,7 +84,7 @@ def _option(spec: Global, hidden: bool) -> TyperOption:
     return TyperOption(
         param_decls=list(spec.flags),
         metavar=spec.takes or None,
-        is_flag=not spec.takes,
+        is_flag=not spec.takes and spec.name != "verbose",  # counted: Typer takes no flag for it
         count=spec.name == "verbose",
         default=None if spec.takes else 0 if spec.name == "verbose" else False,
         type=str if spec.takes else int if spec.name == "verbose" else bool,

@@ -26,6 +26,9 @@ COMMANDS: dict[str, Spec] = {
     "bench": Spec("kimera_cli.commands.bench", "Measure kimera, and its peers in the same run."),
     "profile": Spec("kimera_cli.commands.profile", "List, show and check profiles."),
     "schema": Spec("kimera_cli.commands.schema", "Print the JSON Schema of output records."),
+    "tune-host": Spec(
+        "kimera_cli.commands.tune_host", "Probe, plan, apply, revert and verify host settings."
+    ),
     "doctor": Spec("kimera_cli.commands.doctor", "Check installation and host."),
     "completion": Spec(
         "kimera_cli.commands.completion", "Print shell completion for bash, zsh or fish."

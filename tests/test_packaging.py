@@ -64,14 +64,21 @@ def test_every_package_is_listed(repository: Path, settings: dict[str, Any]) -> 
         for p in (repository / "kimera_cli").rglob("*.py")
         if "__pycache__" not in p.parts
     }
-    mapped = {name.replace("/", ".") for name in MAPPED.values()}
+    mapped = {
+        ".".join([*MAPPED[folder].split("/"), *p.parent.relative_to(repository / folder).parts])
+        for folder in MAPPED
+        for p in (repository / folder).rglob("*.py")
+        if "__pycache__" not in p.parts
+    }
     assert set(settings["tool"]["setuptools"]["packages"]) == folders | mapped
 
 
 def test_every_listed_package_is_a_package(repository: Path, settings: dict[str, Any]) -> None:
-    back = {v.replace("/", "."): k for k, v in MAPPED.items()}
     for package in settings["tool"]["setuptools"]["packages"]:
-        folder = back.get(package, package.replace(".", "/"))
+        folder = package.replace(".", "/")
+        for source, installed in MAPPED.items():
+            if f"{folder}/".startswith(f"{installed}/"):
+                folder = source + folder.removeprefix(installed)
         assert (repository / folder / "__init__.py").is_file(), f"{folder}/__init__.py is missing"
 
 

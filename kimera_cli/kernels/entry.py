@@ -42,37 +42,37 @@ N_ARRAYS = 18
 @part
 def _turns(a):
     return turn_loop(
-        array_at(a[0], (a[1],), LOOP),
-        array_at(a[3], (a[4],), GATE),
-        array_at(a[6], (a[7],), STREAM),
+        array_at(a[0], a[1], LOOP),
+        array_at(a[3], a[4], GATE),
+        array_at(a[6], a[7], STREAM),
         array_at(a[9], (a[10], a[11]), EVENT),
-        array_at(a[12], (a[13],), BOOK),
-        array_at(a[15], (a[16],), FEATURES),
+        array_at(a[12], a[13], BOOK),
+        array_at(a[15], a[16], FEATURES),
         array_at(a[18], (a[19], a[20]), np.int64),
         array_at(a[21], (a[22], a[23]), FEATURES),
-        array_at(a[24], (a[25],), FEATURES),
-        array_at(a[27], (a[28],), INSTRUMENT),
+        array_at(a[24], a[25], FEATURES),
+        array_at(a[27], a[28], INSTRUMENT),
         array_at(a[30], (a[31], a[32]), OWN),
         array_at(a[33], (a[34], a[35]), REQUEST),
-        array_at(a[36], (a[37],), MESSAGE),
+        array_at(a[36], a[37], MESSAGE),
         array_at(a[39], (a[40], a[41]), MARKOUT),
-        array_at(a[42], (a[43],), VIEW),
-        array_at(a[45], (a[46],), SLEEVE),
-        array_at(a[48], (a[49],), STRATEGY),
-        array_at(a[51], (a[52],), RECORD),
+        array_at(a[42], a[43], VIEW),
+        array_at(a[45], a[46], SLEEVE),
+        array_at(a[48], a[49], STRATEGY),
+        array_at(a[51], a[52], RECORD),
     )
 
 
 @part
 def _refill(a, k):
-    stream = array_at(a[6], (a[7],), STREAM)[k]
+    stream = array_at(a[6], a[7], STREAM)[k]
     buffer = array_at(a[9], (a[10], a[11]), EVENT)[k]
-    return refill(stream, buffer, array_at(stream.chunk_address, (stream.chunk_n,), EVENT))
+    return refill(stream, buffer, array_at(stream.chunk_address, stream.chunk_n, EVENT))
 
 
 @kernel(types.int64(types.int64[::1]))
 def _enter(a):
-    loop = array_at(a[0], (a[1],), LOOP)[0]
+    loop = array_at(a[0], a[1], LOOP)[0]
     while True:
         status = _turns(a)
         if status != NEED_DATA or _refill(a, loop.stream) <= 0:

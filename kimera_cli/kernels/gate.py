@@ -8,6 +8,8 @@ passes every limit; a cancel is never asked. What can never be sent (wrong numbe
 instrument's
 filters, no book to judge it by) is refused also when it reduces.
 
+`check_new` is compiled into its caller: handing five arrays on costs a third of a decision.
+
 Property (tests/kernels/test_gate.py): after any sequence of accepted orders and fills, at the
 prices of
 acceptance, worst-case position and exposure are within their limits.
@@ -16,6 +18,8 @@ acceptance, worst-case position and exposure are within their limits.
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from kimera_cli.kernels._jit import kernel
 from kimera_cli.kernels.ledger import equity_at, quote_value, to_portfolio
@@ -81,34 +85,37 @@ def watch_losses(gate, value, ts_ns):
     return gate.halted
 
 
-@kernel
-def instrument_exposure(views, sleeves, n_sleeves, k, side):
-    """Return (position, same-side open lots) of the whole account in instrument k."""
+@kernel(forceinline=True)
+def holdings(gate, views, sleeves, streams, instruments, features, n_sleeves, k, side):
+    """Return what an order of `side` in instrument k is judged by, in one pass over the account.
+
+    (position in k, open lots of that side in k, portfolio value, worst-case signed value of k's
+    asset if that side's orders all fill); money in portfolio currency, NaN when a mid is unknown.
+    """
     position = 0
     opened = 0
-    for s in range(n_sleeves):
-        if sleeves[s].stream == k:
-            position += views[s].position_lots
-            opened += views[s].open_bid_lots if side == BID else views[s].open_ask_lots
-    return position, opened
-
-
-@kernel
-def asset_exposure(views, sleeves, streams, instruments, features, n_sleeves, asset, side):
-    """Return the worst-case signed value of an asset in portfolio currency if one side's orders
-    all fill.
-    """
-    total = 0.0
-    for s in range(n_sleeves):
-        k = sleeves[s].stream
-        if streams[k].asset != asset:
-            continue
+    value = gate.cash
+    exposure = 0.0
+    asset = streams[k].asset
+    for i in range(n_sleeves):
+        s = np.uint64(i)
+        at = np.uint64(sleeves[s].stream)
         view = views[s]
-        lots = view.position_lots + (view.open_bid_lots if side == BID else -view.open_ask_lots)
-        if lots != 0:
-            value = quote_value(instruments[k], features[k].mid_ticks, lots)
-            total += value * instruments[k].settle_rate
-    return total
+        inst = instruments[at]
+        mid = features[at].mid_ticks
+        held = view.position_lots
+        bids = view.open_bid_lots
+        asks = view.open_ask_lots
+        mine = bids if side == BID else asks
+        if at == k:
+            position += held
+            opened += mine
+        if held != 0 or view.cash != 0.0:
+            value += to_portfolio(inst, equity_at(view, inst, mid), mid)
+        lots = held + mine if side == BID else held - mine
+        if lots != 0 and streams[at].asset == asset:
+            exposure += quote_value(inst, mid, lots) * inst.settle_rate
+    return position, opened, value, exposure
 
 
 @kernel
@@ -140,7 +147,7 @@ def take_token(gate, ts_ns):
     return True
 
 
-@kernel
+@kernel(forceinline=True)
 def check_new(
     gate,
     views,
@@ -159,7 +166,7 @@ def check_new(
     """Judge one new order (or the larger part of an amend); return 0 or the code of the limit it
     meets.
     """
-    k = sleeves[s].stream
+    k = np.uint64(sleeves[s].stream)
     inst = instruments[k]
     f = features[k]
     mid = f.mid_ticks
@@ -171,7 +178,9 @@ def check_new(
     if qty_lots < inst.min_lots or (inst.max_lots > 0 and qty_lots > inst.max_lots):
         return DENY_FILTER
     notional = quote_value(inst, px, qty_lots)
-    position, opened = instrument_exposure(views, sleeves, n_sleeves, k, side)
+    position, opened, value, exposure = holdings(
+        gate, views, sleeves, streams, instruments, features, n_sleeves, k, side
+    )
     held = -position if side == BID else position  # what an order of this side may reduce
     reduces = held > 0 and opened + qty_lots <= held
     if notional < inst.min_notional and not reduces:
@@ -192,7 +201,6 @@ def check_new(
         return DENY_OPEN_ORDERS
     if inst.kind == SPOT and side == ASK and gate.spot_short == 0 and opened + qty_lots > position:
         return DENY_POSITION
-    value = portfolio_value(gate, views, sleeves, instruments, features, n_sleeves)
     if not value > 0.0:
         return DENY_NO_BOOK
     worth = max(notional, quote_value(inst, mid, qty_lots)) * inst.settle_rate
@@ -201,9 +209,6 @@ def check_new(
     worst = opened + qty_lots - held  # lots in the order's own direction if all of that side fill
     if quote_value(inst, max(px, mid), worst) * inst.settle_rate > gate.max_position * value:
         return DENY_POSITION
-    exposure = asset_exposure(
-        views, sleeves, streams, instruments, features, n_sleeves, streams[k].asset, side
-    )
     if side == ASK:
         exposure = -exposure
     if not exposure + worth <= gate.max_asset * value:  # NaN: one has no mid

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
+import ctypes
+from typing import Any
 
+import numba
+import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 
-@intrinsic
-def as_pointer(typing_context, address):
-    """Return an integer as an untyped pointer."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), generate
+def _array_in_python(address: Any, shape: Any, dtype: Any) -> Any:
+    """Return the array when nothing is compiled."""
+    lengths = tuple(int(n) for n in shape) if isinstance(shape, tuple) else (int(shape),)
+    array = numba.carray(ctypes.c_void_p(int(address)), lengths, dtype)
+    return array.view(np.recarray) if np.dtype(dtype).names else array
 
 
 @intrinsic
-def array_at(typing_context, address, shape, dtype):
-    """Return the C-contiguous array of `dtype` at an address; `shape` is a tuple of int64.
-
-    As numba.carray, but it compiles in kernels that keep no reference counts (kernels/_jit.py).
-    The caller keeps the memory alive.
-    """
-    kind = types.Array(dtype.dtype, len(shape), "C")
+def _array_in_kernel(typing_context, address, shape, dtype):
+    """Return an array struct that has no owner."""
+    several = isinstance(shape, types.BaseTuple)
+    n = len(shape) if several else 1
+    kind = types.Array(dtype.dtype, n, "C")
 
     def generate(context, builder, signature, arguments):
         array = make_array(kind)(context, builder)
-        lengths = cgutils.unpack_tuple(builder, arguments[1])
+        lengths = cgutils.unpack_tuple(builder, arguments[1]) if several else [arguments[1]]
         itemsize = cgutils.intp_t(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
         step, strides = itemsize, []
         for length in reversed(lengths):
@@ -46,6 +45,13 @@ def array_at(typing_context, address, shape, dtype):
         )
         return array._getvalue()
 
-    return kind(types.int64, types.UniTuple(types.int64, len(shape)), dtype), generate
+    taken = types.UniTuple(types.int64, n) if several else types.int64
+    return kind(types.int64, taken, dtype), generate
 
 
+array_at = _array_in_python if numba.config.DISABLE_JIT else _array_in_kernel
+"""`array_at(address, shape, dtype)`: the C-contiguous array at an address; `shape` as in numpy.
+
+As numba.carray, but it compiles in kernels, which keep no reference counts (kernels/_jit.py). The
+caller keeps the memory alive.
+"""

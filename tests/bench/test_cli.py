@@ -11,6 +11,7 @@ import pytest
 ROWS = {
     "book": {"book.synthetic"},
     "match": {"match"},
+    "tick": {"tick.synthetic"},
     "gate": {"gate.accept", "gate.mixed"},
     "features": {"features.synthetic"},
     "synthetic": {"synthetic.hawkes", "synthetic.poisson"},
@@ -68,9 +69,8 @@ def test_match_rows_hold_all_kinds_of_orders(kimera: Any) -> None:
     assert sum(detail["requests"].values()) == 20000 == row["n"]
     assert all(count > 500 for count in detail["requests"].values())
     assert detail["trades"] > 500
-    assert {"ok", "unknown_order", "post_only_would_cross", "fok_not_filled"} <= set(
-        detail["answers"]
-    )
+    kinds = {"ok", "unknown_order", "post_only_would_cross", "fok_not_filled", "self_trade"}
+    assert kinds | {"ioc_expired"} <= set(detail["answers"])
 
 
 def test_a_saved_result_compares_with_itself_as_noise(kimera: Any, tmp_path: Path) -> None:

@@ -53,6 +53,13 @@ def test_format_stands_before_or_after_the_command(kimera: Kimera, arguments: li
     assert kimera(*arguments).out.startswith("type,profile,path,summary\n")
 
 
+@pytest.mark.parametrize("arguments", [["-v", "profile", "list"], ["profile", "list", "-vv"]])
+def test_more_words_may_be_asked_for(kimera: Kimera, arguments: list[str]) -> None:
+    done = kimera(*arguments)
+    assert done.code == 0, done.err
+    assert done.end["status"] == "ok"
+
+
 @pytest.mark.parametrize(
     "arguments", [["--profile", "hft", "profile", "show"], ["profile", "show", "--profile", "hft"]]
 )

@@ -1,0 +1,60 @@
+"""Kraken's websocket v2: books with CRC32, trades, tickers.
+
+https://docs.kraken.com/api/docs/websocket-v2/book: numbers are JSON numbers, times are RFC 3339
+text, a level with `qty` 0 is gone. The book holds the subscribed depth and says nothing of levels
+that fall behind it: the receiver drops them (data/importers/depth_limit.py). The checksum is over
+the ten best levels, written with the pair's own decimals, so its event carries those. Book
+messages have no number of their own; what is lost shows in the checksum.
+"""
+
+from __future__ import annotations
+
+from kimera_cli.feeds.dialect import Dialect, Message
+from kimera_cli.instrument import Instrument
+
+_RENAMED = {"XBT": "BTC", "XDG": "DOGE"}
+"""Assets that v2 calls by their common name; REST keeps Kraken's own."""
+
+
+def pair(instrument: Instrument) -> str:
+    """Return the name of a pair in v2, such as BTC/USD."""
+    base, quote = (_RENAMED.get(each, each) for each in (instrument.base, instrument.quote))
+    return f"{base}/{quote}"
+
+
+def _push(channel: str, kind: str, data: str) -> str:
+    return '{"channel":"' + channel + '","type":"' + kind + '","data":[' + data + "}"
+
+
+_BOOK = (
+    '{"symbol":"<symbol>","bids":<bids:named>,"asks":<asks:named>,"checksum":<checksum:decimals>'
+)
+_TIMED = ',"timestamp":"<iso>"}]'
+_TRADE = (
+    '<each>{"symbol":"<symbol>","side":"<side:buy|sell>","price":<px>,"qty":<qty>,'
+    '"ord_type":"<text>","trade_id":<seq>,"timestamp":"<iso>"}<trade><next>'
+)
+_TICKER = (
+    '{"symbol":"<symbol>","bid":<px>,"bid_qty":<qty><bid>,"ask":<px>,"ask_qty":<qty><ask>,'
+    '"last":<number>,"volume":<number>,"vwap":<number>,"low":<number>,"high":<number>,'
+    '"change":<number>,"change_pct":<number>'
+)
+
+KRAKEN = Dialect(
+    venue="kraken",
+    slow="kimera_cli.feeds.slow_kraken:KrakenSlow",
+    symbol=pair,
+    topic=pair,
+    messages=(
+        Message("depth", _push("book", "snapshot", _BOOK + "}]"), snapshot=True),
+        Message("depth", _push("book", "snapshot", _BOOK + _TIMED), snapshot=True),
+        Message("depth", _push("book", "update", _BOOK + _TIMED)),
+        Message("trade", _push("trade", "snapshot", _TRADE), snapshot=True),
+        Message("trade", _push("trade", "update", _TRADE)),
+        *(
+            Message("quote", _push("ticker", kind, _TICKER + tail))
+            for kind in ("snapshot", "update")
+            for tail in ("}]", _TIMED)
+        ),
+    ),
+)

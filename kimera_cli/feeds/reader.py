@@ -1,0 +1,133 @@
+"""Frames of one connection to events: the kernel first, the slow parser for what it will not read.
+
+reader = FrameReader(BINANCE, instruments)
+n = reader.take(payload, ts_local_ns)
+events = reader.events[:n]          # valid until the next frame
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+import numba
+import numpy as np
+
+from kimera_cli.errors import VenueError
+from kimera_cli.feeds.connection import feed_record
+from kimera_cli.feeds.dialect import Dialect
+from kimera_cli.feeds.inflate import inflate
+from kimera_cli.feeds.slow import Control, Slow
+from kimera_cli.instrument import Instrument
+from kimera_cli.kernels.parse import read_frame
+from kimera_cli.kernels.parse_bytes import PAD
+from kimera_cli.kernels.parse_entry import enter, table_of
+from kimera_cli.kernels.parse_layout import OVERSIZE, REASONS, REG_COUNT
+from kimera_cli.layouts import Events, empty_events
+
+FRAME_BYTES = 1 << 18
+"""Frames up to here are read by the kernel: a book of 4,000 levels. Larger ones go the slow way."""
+EVENTS = 8_192
+"""Events of one frame that the kernel may write."""
+
+
+class FrameReader:
+    """Reads the frames of one connection. `feed`, `frame` and `events` are what the kernel uses."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        instruments: Sequence[Instrument],
+        frame_bytes: int = FRAME_BYTES,
+        events: int = EVENTS,
+    ) -> None:
+        self.dialect = dialect
+        self.instruments = tuple(instruments)
+        self.feed = feed_record(dialect, instruments, frame_bytes)
+        self.frame = np.zeros(frame_bytes + PAD, np.uint8)
+        self.events: Events = empty_events(events)
+        self.control: Control | None = None
+        self.error: VenueError | None = None
+        self._window = self.frame.data
+        self._capacity = frame_bytes
+        self._room = self.events
+        self._table = table_of(self.feed, self.frame, self.events)
+        self._address = int(self._table.ctypes.data)
+        self._slow: Slow = slow_parser(dialect, instruments)
+        self._packed = dialect.unpack == "gzip"
+        self._controls = 0
+        self._bad = 0
+        self._enter = self._plain if numba.config.DISABLE_JIT else enter
+
+    def take(self, payload: bytes | memoryview, ts_local_ns: int) -> int:
+        """Read one frame; return how many events are in `events`.
+
+        0: a message without market data, see `control`. VenueError `venue.frame`: the frame cannot
+        be read; it is counted, and the next one may be taken.
+        """
+        if self._packed:
+            payload = self._unpacked(payload)
+        n = len(payload)
+        if n <= self._capacity:
+            self._window[:n] = payload
+            count = self._enter(self._address, n, ts_local_ns)
+            if count > 0:
+                return count
+        else:
+            self.feed["counts"][0, OVERSIZE] += 1
+        return self._take_slowly(bytes(payload), ts_local_ns)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Frames so far: `fast`, those read slowly by reason (`slow.shape`), without market data
+        (`control`, among the slow ones), unreadable (`bad`, likewise).
+        """
+        counts = self.feed["counts"][0].tolist()
+        slow = {f"slow.{name}": counts[k] for k, name in enumerate(REASONS) if k and counts[k]}
+        return {"fast": counts[0], **slow, "control": self._controls, "bad": self._bad}
+
+    @property
+    def count(self) -> int:
+        """The connection's own number of the last message, of all channels; -1: it has none."""
+        return int(self.feed["registers"][0, REG_COUNT])
+
+    def _unpacked(self, payload: bytes | memoryview) -> bytes:
+        try:
+            return inflate(payload)
+        except VenueError:
+            self._bad += 1
+            raise
+
+    def _take_slowly(self, payload: bytes, ts_local_ns: int) -> int:
+        self.control = None
+        try:
+            found = self._slow.read(payload, ts_local_ns)
+        except VenueError:
+            self._bad += 1
+            raise
+        finally:
+            self.feed["registers"][0, REG_COUNT] = self._slow.count
+        if isinstance(found, Control):
+            self._controls += 1
+            self.control = found
+            return 0
+        self._make_room(len(found))
+        self.events[: len(found)] = found
+        return len(found)
+
+    def _make_room(self, needed: int) -> None:
+        if needed > len(self.events):
+            self.events = empty_events(needed)
+            self._table[:] = table_of(self.feed, self.frame, self.events)
+
+    def _plain(self, address: int, n: int, ts_local_ns: int) -> int:
+        feed = self.feed.view(np.recarray)[0]
+        out = self.events.view(np.recarray)
+        return int(read_frame(feed, self.frame, n, ts_local_ns, out))
+
+
+def slow_parser(dialect: Dialect, instruments: Sequence[Instrument]) -> Slow:
+    """Return the slow parser that the dialect names."""
+    module, _, name = dialect.slow.partition(":")
+    parser: Slow = getattr(import_module(module), name)(instruments)
+    return parser

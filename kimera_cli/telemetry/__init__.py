@@ -1,0 +1,1 @@
+"""What the engine tells about itself: its clock, its latencies, its counters."""

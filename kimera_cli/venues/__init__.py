@@ -1,0 +1,1 @@
+"""Order entry at venues: how each venue's requests are written and signed."""
