@@ -21,7 +21,7 @@ from kimera_cli.kernels.ring import (
     ring_room,
 )
 from kimera_cli.kernels.seqlock import state_write
-from kimera_cli.kernels.tsc import counter
+from kimera_cli.kernels.tsc import CLOCK, ticks
 
 BROKEN = -1
 """The other side's index cannot be."""
@@ -31,6 +31,7 @@ WRONG = -2
 LONG = 1 << 18
 WORDS = 8
 MESSAGE = np.dtype([("words", "i8", (WORDS,))])
+HEAD_START = 10_000
 RELEASE = 256
 """Messages that a consumer takes before it gives their slots back."""
 
@@ -155,17 +156,20 @@ def digest_of(stop):
 
 
 @kernel
-def produce_paced(end_at, n, begin, ticks_per_message):
+def produce_paced(end_at, n, clock_at, ticks_per_message):
     """Publish n messages on a schedule that does not wait: each carries when it was due.
 
     The schedule is open loop: a message that is late because the ring was full, or the producer
-    held up, carries the time at which it should have left (coordinated omission, Tene 2013).
+    held up, carries the time at which it should have left (coordinated omission, Tene 2013). It
+    begins HEAD_START messages from now.
     """
+    clock = array_at(clock_at, 1, CLOCK)[0]
     end = array_at(end_at, 1, RING_END)[0]
+    begin = ticks(clock) + np.int64(HEAD_START * ticks_per_message)
     slots = array_at(end.slots, end.capacity, MESSAGE)
     for i in range(n):
         due = begin + np.int64(i * ticks_per_message)
-        while counter() < due:
+        while ticks(clock) < due:
             pass
         while True:
             room = ring_room(end, 1)
@@ -182,8 +186,9 @@ def produce_paced(end_at, n, begin, ticks_per_message):
 
 
 @kernel
-def consume_paced(end_at, n, late):
+def consume_paced(end_at, n, clock_at, late):
     """Store at `late`, shape (n,) int64, by how many ticks each message came after it was due."""
+    clock = array_at(clock_at, 1, CLOCK)[0]
     end = array_at(end_at, 1, RING_END)[0]
     slots = array_at(end.slots, end.capacity, MESSAGE)
     out = array_at(late, n, np.int64)
@@ -194,7 +199,7 @@ def consume_paced(end_at, n, late):
             return np.int64(BROKEN)
         for _ in range(ready):
             message = slots[end.position & (end.capacity - 1)]
-            now = counter()
+            now = ticks(clock)
             if message.words[0] != taken:
                 return np.int64(WRONG)
             out[taken] = now - message.words[WORDS - 1]

@@ -20,6 +20,7 @@ COMMANDS: dict[str, Spec] = {
     "fetch": Spec("kimera_cli.commands.fetch", "Import, list, check and export market data."),
     "report": Spec("kimera_cli.commands.report", "Show, compare and export the results of runs."),
     "strategies": Spec("kimera_cli.commands.strategies", "List, show and create strategies."),
+    "ensemble": Spec("kimera_cli.commands.ensemble", "Fill, show and check decision tables."),
     "journal": Spec(
         "kimera_cli.commands.journal", "Verify, show and export a run's audit journal."
     ),

@@ -19,7 +19,7 @@ from kimera_cli.ensemble.states import States
 from kimera_cli.kernels.table import seal_entries
 from kimera_cli.layouts import BUY, F64, HOLD, I64, SELL, TABLE_SIDE
 
-PROBES = 12
+PROBES = 4
 ACTIONS = (SELL, HOLD, BUY)
 
 
@@ -43,7 +43,8 @@ def fill(member: NextMove, quantiser: Quantiser, past: States, stamp: Stamp) -> 
     seen = quantiser.cells_of(past.x)
     points = np.concatenate([points, member.ranks(past.x)[seen >= 0]])
     cells = np.concatenate([cells, seen[seen >= 0]])
-    means, supports = member.expect_ranks(points)
+    distinct, where = np.unique(points, axis=0, return_inverse=True)  # cells share corners
+    means, supports = (column[where] for column in member.expect_ranks(distinct))
     _write(side, cells, means, supports, member.decide(means, supports), stamp)
     seal_entries(side.ctypes.data)
     return side

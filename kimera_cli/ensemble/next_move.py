@@ -1,10 +1,10 @@
 """Member: the conditional expectation of the next move of the mid.
 
-The estimate at a state is the weighted mean of the moves that followed nearby past states (kernel
-regression, kernels/nearby.py), where near is measured in ranks: each feature is replaced by its
-place among past values, -1 to 1. Past states are used twice, as they were and in a mirror (odd
-features and the move change sign), as Stoikov (2018) does for the microprice: a market that rose
-while it was learnt is no reason to expect a rise.
+The estimate at a state is the value there of a plane fitted to the moves that followed nearby past
+states (local linear regression, kernels/nearby.py), where near is measured in ranks: each feature
+is replaced by its place among past values, -1 to 1. Past states are used twice, as they were and in
+a mirror (odd features and the move change sign), as Stoikov (2018) does for the microprice: a
+market that rose while it was learnt is no reason to expect a rise.
 
 Moves beyond `clip_ticks` (a quantile of their size) count as that much: their tails are heavy, and
 a handful of them would decide. The window's width is chosen by cross-validation over consecutive
@@ -20,7 +20,7 @@ import numpy as np
 
 from kimera_cli.ensemble.states import States
 from kimera_cli.errors import DataError
-from kimera_cli.kernels.nearby import local_means
+from kimera_cli.kernels.nearby import local_fits
 from kimera_cli.layouts import BUY, F64, HOLD, I64, SELL, TABLE_AXES, TABLE_ODD
 
 NO_OPINION = 2
@@ -28,15 +28,15 @@ NO_OPINION = 2
 """
 
 KNOTS = 65
-WIDTHS = (0.15, 0.2, 0.3, 0.45, 0.7, 1.0)
+WIDTHS = (0.3, 0.45, 0.7, 1.0, 1.4, 2.0)
 FOLDS = 5
 CLIP = 0.9
 PRIOR = 2.0
 EDGE = 0.1
 LEAST_SUPPORT = 30.0
 LEAST_STATES = 200
-MOST_STATES = 8_192
-"""The newest ones are kept: more would cost time and say little that is new."""
+MOST_STATES = 4_096
+"""Of more, this many are kept, evenly over the past: neighbours say much the same."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class NextMove:
         known = np.isfinite(ranks).all(axis=1)
         m, s = np.zeros(int(known.sum())), np.zeros(int(known.sum()))
         queries = np.ascontiguousarray(ranks[known])
-        local_means(self.points, self.moves, self.width, self.prior, queries, m, s)
+        local_fits(self.points, self.moves, self.width, self.prior, queries, m, s)
         means[known], supports[known] = m, s
         return means, supports
 
@@ -118,7 +118,7 @@ def learn(
             f"expected {LEAST_STATES} states with a known next move to learn from, was {len(past)}",
             "learn on a longer recording, or on more of it (--train)",
         )
-    past = past.part(slice(-MOST_STATES, None))
+    past = past.part(np.linspace(0, len(past) - 1, min(len(past), MOST_STATES)).astype(np.int64))
     clip = float(np.quantile(np.abs(past.next_move), CLIP))
     moves = np.clip(past.next_move, -clip, clip)
     knots = tuple(_knots(past.x[:, axis], axis) for axis in axes)
@@ -161,6 +161,6 @@ def _best_width(ranks: F64, moves: F64, odd: F64, widths: Sequence[float]) -> fl
         queries, target = np.ascontiguousarray(ranks[fold == k]), moves[fold == k]
         means, supports = np.zeros(len(queries)), np.zeros(len(queries))
         for w, width in enumerate(widths):
-            local_means(points, both, width, PRIOR, queries, means, supports)
+            local_fits(points, both, width, PRIOR, queries, means, supports)
             errors[w] += float(np.sum((target - means) ** 2))
     return float(widths[int(np.argmin(errors))])

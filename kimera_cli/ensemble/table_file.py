@@ -45,6 +45,8 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     states: int
     moves: int
     """Different next moves among them: neighbouring states often wait for the same one."""
+    mean_ticks: float
+    """Mean of these moves over the states: what a forecast without any state would say."""
 
 
 class TableFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -209,6 +211,7 @@ def _rules(table: TableFile) -> list[tuple[str, bool]]:
         ("finite numbers from 0 - at `$.width` to `$.least_support`", all(map(_sane, numbers))),
         ("a share from 0 to 1 - at `$.min_confidence`", 0.0 <= table.min_confidence <= 1.0),
         ("a width above 0 - at `$.width`", table.width > 0.0),
+        ("a finite mean - at `$.learnt.mean_ticks`", math.isfinite(table.learnt.mean_ticks)),
     ]
 
 

@@ -19,8 +19,8 @@ from kimera_cli.layouts import VENUES
 
 LARGEST_STEPS = (1 << 62) - 1
 """Most ticks or lots of one value."""
-QUICK_NUMBER = 10**16
-"""Numbers below have at most eight digits on each side of their point."""
+SHORT = 8
+"""Digits on each side of the point that `short_steps` reads."""
 
 
 def feed_record(dialect: Dialect, instruments: Sequence[Instrument], capacity: int) -> Any:
@@ -64,11 +64,12 @@ def step_rows(step: Decimal) -> list[tuple[int, int, int, int, int]]:
     for decimals in range(MAX_DIGITS + 1):
         above, below = denominator, numerator * 10**decimals
         shared = gcd(above, below)
-        rows.append(_step_row(above // shared, below // shared))
+        short = 10 ** (SHORT + min(decimals, SHORT))
+        rows.append(_step_row(above // shared, below // shared, short))
     return rows
 
 
-def _step_row(above: int, below: int) -> tuple[int, int, int, int, int]:
+def _step_row(above: int, below: int, short: int) -> tuple[int, int, int, int, int]:
     if above >= 1 << 63:
         return 1, 0, 0, 0, 0  # only nought fits
     if below >= 1 << 63:
@@ -77,7 +78,7 @@ def _step_row(above: int, below: int) -> tuple[int, int, int, int, int]:
     inverse = pow(below >> shift, -1, 1 << 64) * above % (1 << 64)
     most = min(((1 << 64) - 1) // below, LARGEST_STEPS)
     largest = ((1 << 63) - 1) // above
-    return inverse, shift, most, most if largest >= QUICK_NUMBER else 0, largest
+    return inverse, shift, most, most if largest >= short else 0, largest
 
 
 def _put_symbol(row: Any, index: int, instrument: Instrument) -> None:

@@ -7,6 +7,7 @@ with the reason and the mend, and the run goes on: it is slower or less even, no
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -58,6 +59,7 @@ class Prepared:
         """One line for each step that was not taken as asked."""
         return [
             f"{r.item}: asked for {r.asked}, got {r.got}: {r.reason}"
+            + (f" ({r.hint})" if r.hint else "")
             for r in self.records
             if r.status != "applied"
         ]
@@ -157,7 +159,7 @@ def _lock(pool: Pool) -> Preparation:
         reason = locking.why(code)
         if limit is not None and limit < pool.size + held:
             reason, hint = f"RLIMIT_MEMLOCK is {_mib(limit)}", RAISE_LOCK
-            part = max(0, limit - held) // BLOCK * BLOCK or max(0, limit - held) // 4096 * 4096
+            part = _rounded(max(0, limit - held))
             if part and (code := pool.lock(part)):
                 reason = f"{reason}; {locking.why(code)}"
     extent = pool.extent()
@@ -168,6 +170,11 @@ def _lock(pool: Pool) -> Preparation:
     elif got < pool.size and not reason:
         reason = "the kernel shows less locked than it granted"
     return _record("locked_memory", asked, got, pool.size, reason, hint)
+
+
+def _rounded(size: int) -> int:
+    """Return whole huge pages, or whole pages where it is less than one."""
+    return size // BLOCK * BLOCK or size // mmap.PAGESIZE * mmap.PAGESIZE
 
 
 def _never_swapped(pool: Pool) -> Preparation:

@@ -140,7 +140,7 @@ STEP = np.dtype(
         ("inverse", "u8"),
         ("shift", "i8"),
         ("most", "u8"),  # steps
-        ("quick", "u8"),  # `most`, or 0 where a number of 16 digits may be above `largest`
+        ("quick", "u8"),  # `most`, or 0 where a short number may be above `largest`
         ("largest", "i8"),  # number whose product does not overflow
     ],
     align=True,

@@ -14,16 +14,19 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 from kimera_cli.kernels._jit import inner
+from kimera_cli.kernels.bits import ctlz, cttz
 
 SLACK = 32
 """`copy_text` moves 32 bytes at a time: so much more may be read and written behind the text."""
 DIGITS = 19
 """The longest int64."""
 
-PAIRS = np.frombuffer("".join(f"{i:02d}" for i in range(100)).encode(), np.uint8).copy()
 POWERS = np.array([10**i for i in range(DIGITS)], np.int64)
-
+EIGHT = 8
+TEN_8 = np.uint64(10**8)
 DOT, ZERO = ord("."), ord("0")
+ZEROS = np.uint64(0x3030303030303030)
+LAST_BYTE = np.uint64(1 << 56)
 
 
 @intrinsic
@@ -60,29 +63,85 @@ def copy_text(out, at, source, begin, n):
     return at + n
 
 
+@intrinsic
+def _store_word(typing_context: Any, out: Any, at: Any, word: Any) -> Any:
+    """Write eight bytes, the lowest first."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        to = context.make_array(signature.args[0])(context, builder, args[0]).data
+        place = builder.bitcast(builder.gep(to, [args[1]]), ir.IntType(64).as_pointer())
+        builder.store(args[2], place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(out, types.intp, types.uint64), generate
+
+
+def _put_word(out: Any, at: Any, word: Any) -> None:
+    out[at : at + EIGHT] = np.frombuffer(int(word).to_bytes(EIGHT, "little"), np.uint8)
+
+
+@overload(_put_word)
+def _put_word_compiled(out, at, word):
+    return lambda out, at, word: _store_word(out, at, word)
+
+
+@inner
+def _eight(value):
+    """Return the eight digits of a value below 10^8 as the bytes of a word, the first the lowest.
+
+    Halves, quarters and eighths are split at once, by multiplying with rounded reciprocals that are
+    exact in their range: 5243 / 2^19 for x // 100 below 10^4, 103 / 2^10 for x // 10 below 100.
+    """
+    high = value // np.uint64(10_000)
+    word = high | ((value - high * np.uint64(10_000)) << np.uint64(32))
+    part = ((word * np.uint64(5_243)) >> np.uint64(19)) & np.uint64(0x0000_007F_0000_007F)
+    word = part | ((word - part * np.uint64(100)) << np.uint64(16))
+    part = ((word * np.uint64(103)) >> np.uint64(10)) & np.uint64(0x000F_000F_000F_000F)
+    return part | ((word - part * np.uint64(10)) << np.uint64(8))
+
+
 @inner
 def put_number(out, at, value):
-    """Write value (at least 0) in decimal."""
-    n = 1
-    while n < DIGITS and value >= POWERS[n]:
-        n += 1
-    return put_digits(out, at, value, n)
+    """Write value (at least 0) in decimal. Up to 8 bytes behind it are written over."""
+    left = np.uint64(value)
+    if left < TEN_8:
+        return _put_first(out, at, left)
+    top = left // TEN_8
+    if top < TEN_8:
+        at = _put_first(out, at, top)
+    else:
+        most = top // TEN_8
+        at = _put_first(out, at, most)
+        _put_word(out, at, _eight(top - most * TEN_8) | ZEROS)
+        at += EIGHT
+    _put_word(out, at, _eight(left - top * TEN_8) | ZEROS)
+    return at + EIGHT
+
+
+@inner
+def _put_first(out, at, value):
+    """Write a value below 10^8 without leading zeros."""
+    word = _eight(value)
+    skipped = np.int64(cttz(word | LAST_BYTE)) >> 3
+    _put_word(out, at, (word | ZEROS) >> np.uint64(8 * skipped))
+    return at + EIGHT - skipped
 
 
 @inner
 def put_digits(out, at, value, n):
-    """Write the last n decimal digits of value, with leading zeros."""
+    """Write the last n decimal digits of value, with leading zeros. 8 bytes are written over."""
     left = np.uint64(value)
     place = at + n
-    while place - at >= 2:
-        rest = left // np.uint64(100)
-        pair = np.int64(left - rest * np.uint64(100)) * 2
-        out[place - 1] = PAIRS[pair + 1]
-        out[place - 2] = PAIRS[pair]
+    while place - at >= EIGHT:
+        rest = left // TEN_8
+        place -= EIGHT
+        _put_word(out, place, _eight(left - rest * TEN_8) | ZEROS)
         left = rest
-        place -= 2
-    if place > at:
-        out[at] = ZERO + np.int64(left % np.uint64(10))
+    some = place - at
+    if some > 0:
+        word = (_eight(left % TEN_8) | ZEROS) >> np.uint64(8 * (EIGHT - some))
+        for i in range(some):
+            out[at + i] = (word >> np.uint64(8 * i)) & np.uint64(255)
     return at + n
 
 
@@ -101,7 +160,11 @@ def put_steps(out, at, steps, multiple, digits):
     if fraction == 0:
         return at
     out[at] = DOT
-    at = put_digits(out, at + 1, fraction, digits)
-    while out[at - 1] == ZERO:
-        at -= 1
-    return at
+    if digits > EIGHT:
+        at = put_digits(out, at + 1, fraction, digits)
+        while out[at - 1] == ZERO:
+            at -= 1
+        return at
+    word = _eight(np.uint64(fraction)) >> np.uint64(8 * (EIGHT - digits))
+    _put_word(out, at + 1, word | ZEROS)
+    return at + 1 + EIGHT - (np.int64(ctlz(word)) >> 3)

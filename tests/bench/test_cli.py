@@ -8,12 +8,25 @@ from typing import Any
 
 import pytest
 
+STAGES = ("event_to_book", "book_to_decision", "decision_to_gate", "total")
+INSTRUMENTS = (1, 2, 4, 8, 16, 32, 64)
+DEPTHS = (10, 50, 200, 1_000, 5_000)
 ROWS = {
     "book": {"book.synthetic"},
+    "latency": {
+        "latency.stamps",
+        *(
+            f"latency.{part}.synthetic"
+            for part in ("tick", "message", "recorder", *(f"stage.{name}" for name in STAGES))
+        ),
+    },
     "match": {"match"},
     "tick": {"tick.synthetic"},
     "gate": {"gate.accept", "gate.mixed"},
+    "route": {"route.small", "route.deep", "route.minimums"},
     "features": {"features.synthetic"},
+    "scale": {f"scale.{name}-{n}" for name in ("instruments", "loop") for n in INSTRUMENTS}
+    | {f"scale.{name}-{n}" for name in ("depth", "wide") for n in DEPTHS},
     "synthetic": {"synthetic.hawkes", "synthetic.poisson"},
     "import": {"import.binance"},
     "catalog": {"catalog.read.made-up"},

@@ -71,7 +71,9 @@ def test_a_limit_of_locked_memory_is_named_and_used_to_the_full(run_python: Any)
     assert "LimitMEMLOCK" in hint
     assert locked == 2 << 20, "what was reported is what the kernel holds"
     assert arrays == "applied", "what is carved first lies in the locked part"
-    assert any("locked_memory" in line and "RLIMIT_MEMLOCK" in line for line in warnings)
+    (line,) = [line for line in warnings if line.startswith("locked_memory")]
+    assert "RLIMIT_MEMLOCK is 3 MiB" in line
+    assert "ulimit -l" in line
 
 
 def test_no_right_to_lock_at_all_is_denied(run_python: Any) -> None:

@@ -1,0 +1,1 @@
+"""Where an order goes: one order over several venues."""
