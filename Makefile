@@ -21,10 +21,10 @@ test: $(VENV)/.setup-dev test-boundscheck ## Run all tests (ARGS="-k profile")
 # Numba reads garbage in silence when an index leaves its array; compiled with bounds checks it raises.
 test-boundscheck: $(VENV)/.setup-dev ## Run the kernel tests with bounds checks compiled in
 	NUMBA_BOUNDSCHECK=1 KIMERA_CACHE=$(CURDIR)/$(VENV)/boundscheck \
-		$(BIN)/python -m pytest -n $(WORKERS) tests/kernels tests/sim
+		$(BIN)/python -m pytest -n $(WORKERS) tests/kernels tests/sim tests/feeds
 
 test-nojit: $(VENV)/.setup-dev ## Run the kernel tests as plain Python
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(WORKERS) tests/kernels
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(WORKERS) tests/kernels tests/feeds
 
 check: $(VENV)/.setup-dev ## Check format, lint, import contracts and types
 	$(BIN)/ruff format --check .

@@ -32,7 +32,7 @@ from kimera_cli.telemetry import histogram
 from kimera_cli.telemetry.clock import Clock, calibrate
 from kimera_cli.telemetry.histogram import Summary
 
-from . import tick
+from . import cdf, tick
 from .harness import Timing, Watch
 from .latency_world import Meters, World
 from .limit import ABSENT
@@ -291,6 +291,7 @@ def _row(
             "kind": "single messages, from the time they were due (open loop)",
             "repeats_ns": response.medians_ns,
             "mean_ns": round(found.mean_ns, 1),
+            "cdf": cdf.of_histogram(response.total),
             "service": {
                 "median_ns": served.median_ns,
                 "p99_ns": served.p99_ns,

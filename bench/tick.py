@@ -36,7 +36,7 @@ from kimera_cli.market.book import new_books
 from kimera_cli.records import Bench
 from kimera_cli.telemetry.clock import Clock, calibrate
 
-from . import targets
+from . import cdf, targets
 from .harness import Case, Timing, Watch, batches
 from .limit import ABSENT
 from .request import Request, row
@@ -155,6 +155,7 @@ def _row(request: Request, setup: Setup, clock: Clock, limit: Yardstick | None, 
             targets.limit(chains, floor, TIMES_CPP),
         ],
         compared="" if limit else ABSENT,
+        cdf=cdf.of_samples(chains.batches_ns),
         event_ns=round(timings["rate"].median_ns, 3),
         limit_event_ns=round(timings["limit"].median_ns, 3) if limit else None,
         limit_chains=limit.last.detail if limit and limit.last else None,

@@ -74,6 +74,20 @@ def compare_(
             out.emit(change)
 
 
+def page_(
+    ctx: typer.Context,
+    records: Annotated[list[Path], typer.Argument(help="Results saved with --save.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the files.")] = Path(),
+) -> None:
+    """Draw saved results: plots as SVG, rows as Markdown."""
+    from kimera_cli.bench import page
+
+    world: Context = ctx.obj
+    with world.output() as stream:
+        for written in page.write(records, out):
+            stream.emit(written)
+
+
 def _request(
     world: Context, peers: bool, repeats: int, events: int, recordings: list[Path]
 ) -> Request:
@@ -101,3 +115,4 @@ for _name, _suite in SUITES.items():
     app.command(_name, help=_suite.help)(run)
 app.command(ALL, help="All of the above.")(run)
 app.command("compare")(compare_)
+app.command("page")(page_)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 SMAPS = Path("/proc/self/smaps")
 STATUS = Path("/proc/self/status")
 MEMINFO = Path("/proc/meminfo")
+GROUPS = Path("/sys/fs/cgroup")
+OWN_GROUP = Path("/proc/self/cgroup")
 
 
 class Extent(NamedTuple):
@@ -43,18 +45,36 @@ def process_locked(status: Path = STATUS) -> int | None:
     return _field(status, "VmLck")
 
 
-def available(meminfo: Path = MEMINFO, cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Return the bytes that can be used without swapping: the host's, and the control group's."""
-    free = _field(meminfo, "MemAvailable")
+def available(
+    meminfo: Path = MEMINFO, groups: Path = GROUPS, own_group: Path = OWN_GROUP
+) -> int | None:
+    """Return the bytes that can be used without swapping; None where the system does not tell.
+
+    The least of what the host has and of what every control group (v2) above this process leaves.
+    """
+    left = [_field(meminfo, "MemAvailable"), *(_left(f) for f in _groups(groups, own_group))]
+    return min((size for size in left if size is not None), default=None)
+
+
+def _groups(groups: Path, own_group: Path) -> list[Path]:
+    """Return the folder of this process's control group and those above it."""
     try:
-        limit = (cgroup / "memory.max").read_text(encoding="utf-8").strip()
-        used = int((cgroup / "memory.current").read_text(encoding="utf-8"))
+        lines = own_group.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    own = next((line[3:].strip("/") for line in lines if line.startswith("0::")), "")
+    folder = groups / own
+    return [folder, *(p for p in folder.parents if p.is_relative_to(groups))]
+
+
+def _left(group: Path) -> int | None:
+    """Return what a control group's limit leaves; None where it has none."""
+    try:
+        limit = (group / "memory.max").read_text(encoding="utf-8").strip()
+        used = int((group / "memory.current").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return free
-    if not limit.isdigit():
-        return free
-    left = max(0, int(limit) - used)
-    return left if free is None else min(free, left)
+        return None
+    return max(0, int(limit) - used) if limit.isdigit() else None
 
 
 def huge_page(meminfo: Path = MEMINFO) -> tuple[int, int]:

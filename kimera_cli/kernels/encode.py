@@ -8,8 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from kimera_cli.kernels._jit import inner
+from kimera_cli.kernels.text import ZEROS, put_word_big
 
-HEX = np.frombuffer("".join(f"{i:02x}" for i in range(256)).encode(), np.uint8).copy()
+TOP_16, LOW_16 = np.uint64(0xFFFF_0000), np.uint64(0x0000_FFFF)
+SECOND_8, FIRST_8 = np.uint64(0x0000_FF00_0000_FF00), np.uint64(0x0000_00FF_0000_00FF)
+SECOND_4, FIRST_4 = np.uint64(0x00F0_00F0_00F0_00F0), np.uint64(0x000F_000F_000F_000F)
+ONES, SIX = np.uint64(0x0101_0101_0101_0101), np.uint64(0x0606_0606_0606_0606)
+UP_TO_A = np.uint64(ord("a") - ord("0") - 10)
+
 BASE64 = np.frombuffer(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=", np.uint8
 ).copy()
@@ -21,13 +27,23 @@ QUOTED = 62
 
 @inner
 def put_hex(out, at, data, n):
-    """Write n bytes as 2 n hex digits."""
-    for i in range(n):
-        place = np.int64(data[i]) * 2
-        out[at] = HEX[place]
-        out[at + 1] = HEX[place + 1]
-        at += 2
+    """Write n bytes (a multiple of 4) as 2 n hex digits."""
+    for i in range(0, n, 4):
+        four = (np.uint64(data[i]) << np.uint64(24)) | (np.uint64(data[i + 1]) << np.uint64(16))
+        four |= (np.uint64(data[i + 2]) << np.uint64(8)) | np.uint64(data[i + 3])
+        put_word_big(out, at, _hex_of(four))
+        at += 8
     return at
+
+
+@inner
+def _hex_of(four):
+    """Return the hex digits of 32 bits as eight bytes, the first the highest."""
+    word = ((four & TOP_16) << np.uint64(16)) | (four & LOW_16)
+    word = ((word & SECOND_8) << np.uint64(8)) | (word & FIRST_8)
+    word = ((word & SECOND_4) << np.uint64(4)) | (word & FIRST_4)
+    letters = ((word + SIX) >> np.uint64(4)) & ONES  # 10 to 15 carry into the fifth bit
+    return word + ZEROS + letters * UP_TO_A
 
 
 @inner

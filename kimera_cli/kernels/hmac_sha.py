@@ -13,14 +13,14 @@ import numpy as np
 from kimera_cli.kernels._jit import inner, kernel
 from kimera_cli.kernels.sha256 import START256, compress256
 from kimera_cli.kernels.sha512 import START512, compress512
-from kimera_cli.kernels.text import SLACK
+from kimera_cli.kernels.text import SLACK, put_word, put_word_big
 
 BLOCK256, BLOCK512 = 64, 128
 PADDING = 2 * BLOCK512
 """Room that a digest needs behind its message."""
 TOKEN_BYTES = 2048
 IPAD, OPAD = 0x36, 0x5C
-LOW_32 = np.uint64(0xFFFFFFFF)
+END_BIT, NOTHING = np.uint64(0x80), np.uint64(0)
 
 KEY = np.dtype(
     [
@@ -42,31 +42,27 @@ KEY = np.dtype(
 
 
 @inner
-def _bytes256(state, digest):
-    for i in range(8):
-        word = np.int64(state[i])
-        digest[4 * i] = word >> 24
-        digest[4 * i + 1] = (word >> 16) & 255
-        digest[4 * i + 2] = (word >> 8) & 255
-        digest[4 * i + 3] = word & 255
+def _put_state256(state, out, at):
+    """Write the state as 32 bytes."""
+    for i in range(4):
+        high = np.uint64(state[2 * i]) << np.uint64(32)
+        put_word_big(out, at + 8 * i, high | np.uint64(state[2 * i + 1]))
 
 
 @inner
-def _bytes512(state, digest):
+def _put_state512(state, out, at):
+    """Write the state as 64 bytes."""
     for i in range(8):
-        high = np.int64(state[i] >> np.uint64(32))
-        low = np.int64(state[i] & LOW_32)
-        for j in range(4):
-            digest[8 * i + j] = (high >> (24 - 8 * j)) & 255
-            digest[8 * i + 4 + j] = (low >> (24 - 8 * j)) & 255
+        put_word_big(out, at + 8 * i, state[i])
 
 
 @inner
-def _put_bits(out, at, n):
-    """Write the length in bits, n x 8, as 8 bytes."""
-    bits = np.int64(n) * 8
-    for i in range(8):
-        out[at + i] = (bits >> (56 - 8 * i)) & 255
+def _pad(out, end, stop, n):
+    """Write the end of a message of n bytes: a bit, zeros to `stop`, the length in bits."""
+    put_word(out, end, END_BIT)
+    for at in range(end + 8, stop - 8, 8):
+        put_word(out, at, NOTHING)
+    put_word_big(out, stop - 8, np.uint64(8 * n))
 
 
 @inner
@@ -77,10 +73,7 @@ def _finish256(state, out, begin, end, folded):
         compress256(state, out, at)
         at += 64
     stop = at + (64 if end - at < 56 else 128)
-    out[end] = 0x80
-    for i in range(end + 1, stop - 8):
-        out[i] = 0
-    _put_bits(out, stop - 8, folded + end - begin)
+    _pad(out, end, stop, folded + end - begin)
     compress256(state, out, at)
     if stop - at > 64:
         compress256(state, out, at + 64)
@@ -93,10 +86,7 @@ def _finish512(state, out, begin, end, folded):
         compress512(state, out, at)
         at += 128
     stop = at + (128 if end - at < 112 else 256)
-    out[end] = 0x80
-    for i in range(end + 1, stop - 8):
-        out[i] = 0
-    _put_bits(out, stop - 8, folded + end - begin)
+    _pad(out, end, stop, folded + end - begin)
     compress512(state, out, at)
     if stop - at > 128:
         compress512(state, out, at + 128)
@@ -108,7 +98,7 @@ def sha256_in_place(key, out, begin, end):
     for i in range(8):
         key.work256[i] = START256[i]
     _finish256(key.work256, out, begin, end, 0)
-    _bytes256(key.work256, key.digest)
+    _put_state256(key.work256, key.digest, 0)
 
 
 @inner
@@ -119,31 +109,31 @@ def hmac256_in_place(key, state, out, begin, end, folded):
     same, the state after them and the bytes folded till then (a multiple of 64); `begin` is behind
     them.
     """
+    work = key.work256
     for i in range(8):
-        key.work256[i] = state[i]
-    _finish256(key.work256, out, begin, end, folded)
-    _bytes256(key.work256, key.digest)
-    for i in range(32):
-        out[end + i] = key.digest[i]
+        work[i] = state[i]
+    _finish256(work, out, begin, end, folded)
+    _put_state256(work, out, end)
+    _pad(out, end + 32, end + 64, 64 + 32)
     for i in range(8):
-        key.work256[i] = key.outer256[i]
-    _finish256(key.work256, out, end, end + 32, 64)
-    _bytes256(key.work256, key.digest)
+        work[i] = key.outer256[i]
+    compress256(work, out, end)
+    _put_state256(work, key.digest, 0)
 
 
 @inner
 def hmac512_in_place(key, out, begin, end):
     """Put HMAC-SHA512 of out[begin:end] into key.digest[:64]."""
+    work = key.work512
     for i in range(8):
-        key.work512[i] = key.inner512[i]
-    _finish512(key.work512, out, begin, end, 128)
-    _bytes512(key.work512, key.digest)
-    for i in range(64):
-        out[end + i] = key.digest[i]
+        work[i] = key.inner512[i]
+    _finish512(work, out, begin, end, 128)
+    _put_state512(work, out, end)
+    _pad(out, end + 64, end + 128, 128 + 64)
     for i in range(8):
-        key.work512[i] = key.outer512[i]
-    _finish512(key.work512, out, end, end + 64, 128)
-    _bytes512(key.work512, key.digest)
+        work[i] = key.outer512[i]
+    compress512(work, out, end)
+    _put_state512(work, key.digest, 0)
 
 
 @kernel

@@ -63,26 +63,45 @@ def copy_text(out, at, source, begin, n):
     return at + n
 
 
-@intrinsic
-def _store_word(typing_context: Any, out: Any, at: Any, word: Any) -> Any:
-    """Write eight bytes, the lowest first."""
+def _store_word(*, swapped: bool) -> Any:
+    """Return an intrinsic that writes the eight bytes of a word, unaligned."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        to = context.make_array(signature.args[0])(context, builder, args[0]).data
-        place = builder.bitcast(builder.gep(to, [args[1]]), ir.IntType(64).as_pointer())
-        builder.store(args[2], place, align=1)
-        return context.get_dummy_value()
+    @intrinsic
+    def store(typing_context: Any, out: Any, at: Any, word: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            to = context.make_array(signature.args[0])(context, builder, args[0]).data
+            place = builder.bitcast(builder.gep(to, [args[1]]), ir.IntType(64).as_pointer())
+            value = builder.bswap(args[2]) if swapped else args[2]
+            builder.store(value, place, align=1)
+            return context.get_dummy_value()
 
-    return types.void(out, types.intp, types.uint64), generate
+        return types.void(out, types.intp, types.uint64), generate
+
+    return store
 
 
-def _put_word(out: Any, at: Any, word: Any) -> None:
+_store_low_first = _store_word(swapped=False)
+_store_high_first = _store_word(swapped=True)
+
+
+def put_word(out: Any, at: Any, word: Any) -> None:
+    """Write the eight bytes of a uint64, the lowest first."""
     out[at : at + EIGHT] = np.frombuffer(int(word).to_bytes(EIGHT, "little"), np.uint8)
 
 
-@overload(_put_word)
+@overload(put_word)
 def _put_word_compiled(out, at, word):
-    return lambda out, at, word: _store_word(out, at, word)
+    return lambda out, at, word: _store_low_first(out, at, word)
+
+
+def put_word_big(out: Any, at: Any, word: Any) -> None:
+    """Write the eight bytes of a uint64, the highest first."""
+    out[at : at + EIGHT] = np.frombuffer(int(word).to_bytes(EIGHT, "big"), np.uint8)
+
+
+@overload(put_word_big)
+def _put_word_big_compiled(out, at, word):
+    return lambda out, at, word: _store_high_first(out, at, word)
 
 
 @inner
@@ -101,6 +120,12 @@ def _eight(value):
 
 
 @inner
+def eight_digits(value):
+    """Return a value below 10^8 as eight characters for `put_word`, with leading zeros."""
+    return _eight(value) | ZEROS
+
+
+@inner
 def put_number(out, at, value):
     """Write value (at least 0) in decimal. Up to 8 bytes behind it are written over."""
     left = np.uint64(value)
@@ -112,9 +137,9 @@ def put_number(out, at, value):
     else:
         most = top // TEN_8
         at = _put_first(out, at, most)
-        _put_word(out, at, _eight(top - most * TEN_8) | ZEROS)
+        put_word(out, at, _eight(top - most * TEN_8) | ZEROS)
         at += EIGHT
-    _put_word(out, at, _eight(left - top * TEN_8) | ZEROS)
+    put_word(out, at, _eight(left - top * TEN_8) | ZEROS)
     return at + EIGHT
 
 
@@ -123,7 +148,7 @@ def _put_first(out, at, value):
     """Write a value below 10^8 without leading zeros."""
     word = _eight(value)
     skipped = np.int64(cttz(word | LAST_BYTE)) >> 3
-    _put_word(out, at, (word | ZEROS) >> np.uint64(8 * skipped))
+    put_word(out, at, (word | ZEROS) >> np.uint64(8 * skipped))
     return at + EIGHT - skipped
 
 
@@ -135,7 +160,7 @@ def put_digits(out, at, value, n):
     while place - at >= EIGHT:
         rest = left // TEN_8
         place -= EIGHT
-        _put_word(out, place, _eight(left - rest * TEN_8) | ZEROS)
+        put_word(out, place, _eight(left - rest * TEN_8) | ZEROS)
         left = rest
     some = place - at
     if some > 0:
@@ -166,5 +191,5 @@ def put_steps(out, at, steps, multiple, digits):
             at -= 1
         return at
     word = _eight(np.uint64(fraction)) >> np.uint64(8 * (EIGHT - digits))
-    _put_word(out, at + 1, word | ZEROS)
+    put_word(out, at + 1, word | ZEROS)
     return at + 1 + EIGHT - (np.int64(ctlz(word)) >> 3)

@@ -65,6 +65,16 @@ class Frame:
         self.body.append(f'<path class="line {css}" d="{path}"/>')
         self._make_readable(ts, values, css, name)
 
+    def curve(self, across: F64, values: F64, css: str, *, dots: bool = False) -> None:
+        """Draw a line through points of any x, as given; `dots` marks each of them."""
+        xs, ys = self.px(across), self.py(values)
+        self.body.append(f'<path class="line {css}" d="{_polyline(xs, ys)}"/>')
+        if dots:
+            self.body += [
+                f'<circle class="dot {css}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
+                for x, y in zip(xs, ys, strict=True)
+            ]
+
     def triangles(self, ts: I64, values: F64, css: str, *, up: bool) -> None:
         """Draw one triangle per point, tip at the value."""
         tip = "l-4.5 8h9z" if up else "l-4.5-8h9z"

@@ -27,6 +27,11 @@ ROWS = {
     "features": {"features.synthetic"},
     "scale": {f"scale.{name}-{n}" for name in ("instruments", "loop") for n in INSTRUMENTS}
     | {f"scale.{name}-{n}" for name in ("depth", "wide") for n in DEPTHS},
+    "ring": {
+        *("ring.single", "ring.batch", "ring.latency", "counter", "histogram"),
+        *(f"{block}.{act}" for block in ("broadcast", "state") for act in ("read", "write")),
+        *("conflate.pass", "conflate.absorb"),
+    },
     "synthetic": {"synthetic.hawkes", "synthetic.poisson"},
     "import": {"import.binance"},
     "catalog": {"catalog.read.made-up"},

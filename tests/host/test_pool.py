@@ -152,14 +152,21 @@ def test_only_what_lies_inside_is_claimed(tmp_path: Path) -> None:
     assert smaps.read_back(0x7F0000000000, 4 * mib, tmp_path / "absent") is None
 
 
-def test_memory_that_is_free_is_the_less_of_host_and_control_group(tmp_path: Path) -> None:
-    meminfo = tmp_path / "meminfo"
+def test_memory_that_is_free_is_the_least_of_host_and_control_groups(tmp_path: Path) -> None:
+    meminfo, groups, own = tmp_path / "meminfo", tmp_path / "cgroup", tmp_path / "own"
     meminfo.write_text("MemTotal: 999 kB\nMemAvailable:  500 kB\nHugepagesize: 2048 kB\n")
-    assert smaps.available(meminfo, tmp_path) == 500 * 1024
-    (tmp_path / "memory.max").write_text("300000\n")
-    (tmp_path / "memory.current").write_text("100000\n")
-    assert smaps.available(meminfo, tmp_path) == 200_000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert smaps.available(meminfo, tmp_path) == 500 * 1024
-    assert smaps.available(tmp_path / "absent", tmp_path) is None
+    inner = groups / "kimera.slice/run.scope"
+    inner.mkdir(parents=True)
+    own.write_text("1:cpu:/elsewhere\n0::/kimera.slice/run.scope\n")
+    assert smaps.available(meminfo, groups, own) == 500 * 1024
+    limits = {inner: ("300000", "100000"), inner.parent: ("150000", "10000"), groups: ("max", "9")}
+    for folder, (most, used) in limits.items():
+        (folder / "memory.max").write_text(f"{most}\n")
+        (folder / "memory.current").write_text(f"{used}\n")
+    assert smaps.available(meminfo, groups, own) == 140_000, "the group above is the tighter one"
+    (inner.parent / "memory.max").write_text("max\n")
+    assert smaps.available(meminfo, groups, own) == 200_000
+    assert smaps.available(tmp_path / "absent", groups, own) == 200_000
+    assert smaps.available(tmp_path / "absent", tmp_path / "absent", own) is None
+    assert smaps.available(meminfo, groups, tmp_path / "absent") == 500 * 1024
     assert smaps.huge_page(tmp_path / "absent") == (0, 0)

@@ -9,11 +9,13 @@ import copy
 import random
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kimera_cli.kernels.book import book_apply, book_levels
 from kimera_cli.kernels.conflate import CONFLATE, LASTS, MORE, PENDING, drain_at, put_at
 from kimera_cli.kernels.ring import RING_BROKEN, RING_END, pop_at
 from kimera_cli.layouts import (
@@ -35,6 +37,7 @@ from kimera_cli.layouts import (
     QUOTE,
     TRADE,
 )
+from kimera_cli.market.book import new_books
 
 Book = dict[tuple[int, int], int]
 FIELDS = ("ts_local_ns", "kind", "side", "px_ticks", "qty_lots", "flags", "seq", "ref", "aux")
@@ -409,7 +412,7 @@ def build(parts: list[Any]) -> list[Any]:
     return messages
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     parts=st.lists(PART, max_size=60),
     bits=st.integers(1, 4),
@@ -435,6 +438,32 @@ def test_many_batches_of_a_consumer_that_keeps_lagging(seed: int) -> None:
         ]
         parts.append(rng.choice([(TRADE, rng.randrange(3)), (DEPTH, rng.randrange(3), levels)]))
     run(parts, seed % 4 + 2, 32, [rng.randrange(1, 4) for _ in range(50)], [3, 0, 0, 5, 1])
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="thousands of levels: compiled only")
+def test_a_recording_through_a_lagging_consumer(depth_events: Any) -> None:
+    """Real depth updates, a consumer at a third of their rate: the books end equal."""
+    lane = Lane(256, levels=1 << 14, kept=64)
+    before, after = new_books(2)
+    events = depth_events[:6_000]
+    events = events[: int(np.flatnonzero(events["flags"] & F_LAST)[-1]) + 1]
+    sent = 0
+    while sent < len(events):
+        # a snapshot is larger than a chunk of 500: a chunk must not end inside of a message
+        ends = np.flatnonzero(events["flags"][sent:] & F_LAST) + 1
+        stop = sent + int(ends[np.searchsorted(ends, min(500, ends[-1]))])
+        chunk = np.ascontiguousarray(events[sent:stop])
+        accepted = lane.put(chunk)
+        book_apply(before, chunk[:accepted].view(np.recarray))
+        sent += accepted
+        book_apply(after, lane.pop(170).view(np.recarray))
+    assert lane.count("merged") > 100
+    book_apply(after, np.array(lane.everything(), EVENT).view(np.recarray))
+    for side in (BID, ASK):
+        levels = np.zeros((2, 2, 20_000), np.int64)
+        counts = [int(book_levels(b, side, *levels[i])) for i, b in enumerate((before, after))]
+        assert counts[0] == counts[1] > 100
+        assert (levels[0] == levels[1]).all()
 
 
 def check(got: list[Any], messages: list[Any], histories: dict[int, list[Book]]) -> None:
