@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from kimera_cli.layouts import empty_events
 from kimera_cli.records import Bench
 from kimera_cli.settings import Profile
 from kimera_cli.units import NS_PER_MS
@@ -66,7 +67,9 @@ def rows(request: Request) -> Iterator[Bench]:
 def memory_source(tape: Tape) -> MemorySource:
     """Return what both simulators replay: the comparable events, times put in order once."""
     events = in_order(comparable(tape.events), least_ns=LATENCY_NS // 10)
-    return MemorySource(tape.name, tape.instrument, np.ascontiguousarray(events))
+    aligned = empty_events(len(events))
+    aligned[...] = events
+    return MemorySource(tape.name, tape.instrument, aligned)
 
 
 def setting(

@@ -8,6 +8,8 @@ only where a value is a statistic or money. Kernels read and write these records
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -391,9 +393,23 @@ REJECTS = (
 """Venue answers by code; the public code is `venue.<name>`. Append only."""
 
 
+CACHE_LINE = 64
+
+
+def aligned_zeros(shape: int | tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a zeroed array that begins on a cache line.
+
+    numpy aligns to 16 bytes: an event would lie on two lines, and cost two reads.
+    """
+    rows = np.prod(shape, dtype=np.int64)
+    raw = np.zeros(int(rows) * dtype.itemsize + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start : start + int(rows) * dtype.itemsize].view(dtype).reshape(shape)
+
+
 def empty_events(n: int) -> Events:
-    """Return n zeroed events."""
-    return np.zeros(n, EVENT)
+    """Return n zeroed events, each on one cache line."""
+    return aligned_zeros(n, EVENT)
 
 
 # --- bars --------------------------------------------------------------------------------------

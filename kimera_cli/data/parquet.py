@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from kimera_cli.data.importers.base import Rows
 from kimera_cli.errors import DataError
-from kimera_cli.layouts import EVENT, OHLCV
+from kimera_cli.layouts import EVENT, OHLCV, aligned_zeros
 
 ROW_GROUP = 131_072
 _NOT_STORED = ("instrument", "venue", "reserved")
@@ -99,7 +99,7 @@ def read_rows(path: Path, dtype: np.dtype[Any], size: int) -> Iterator[Rows]:
         pending = ahead.submit(next, batches, None)
         while (batch := _result(path, pending)) is not None:
             pending = ahead.submit(next, batches, None)
-            rows = np.zeros(len(batch), dtype)
+            rows = aligned_zeros(len(batch), dtype)
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 rows[name] = as_numpy(column)
             yield rows

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kimera_cli.kernels.audit import RECORD_MARGIN
-from kimera_cli.kernels.entry import addresses, advance, prepare
+from kimera_cli.kernels.entry import addresses, advance, take_in
 from kimera_cli.kernels.state import (
     FOREVER,
     GATE,
@@ -27,14 +27,23 @@ from kimera_cli.kernels.state import (
     STRATEGY,
     STREAM,
 )
-from kimera_cli.layouts import EVENT, FEATURES, INSTRUMENT, NO_ASK, NO_BID, RECORD, VIEW
+from kimera_cli.layouts import (
+    EVENT,
+    FEATURES,
+    INSTRUMENT,
+    NO_ASK,
+    NO_BID,
+    RECORD,
+    VIEW,
+    aligned_zeros,
+)
 from kimera_cli.market.book import new_books
 from kimera_cli.market.features import new_features
 
 Array = NDArray[Any]
 
-BUFFER_EVENTS = 16_384
-"""Events per stream that are in memory at once (1 MiB: two streams fit a level-2 cache)."""
+BUFFER_EVENTS = 4096
+"""Events per stream that the loop has at hand (256 KiB: several streams fit a level-2 cache)."""
 RECORD_ROOM = 65_536
 
 
@@ -46,8 +55,10 @@ class LoopArrays:
     gate: Array
     streams: Array
     buffers: Array
-    venue_books: Array
     books: Array
+    states: Array
+    wire_at: Array
+    wire: Array
     features: Array
     instruments: Array
     own: Array
@@ -60,47 +71,48 @@ class LoopArrays:
     records: Array
 
     def __post_init__(self) -> None:
+        self._chunks = [np.zeros(0, EVENT)] * len(self.streams)
         self._seal()
 
     def _seal(self) -> None:
         self._all = tuple(getattr(self, f.name) for f in fields(self))
         self._table = addresses(self._all)
-        self._words = self.buffers.view(np.int64).reshape(*self.buffers.shape, -1)
 
     def advance(self) -> int:
         """Run the loop until it needs something; return why (kernels/state.py)."""
-        return advance(self._table, self._all)
+        return advance(self._table, self._all, self._chunks)
 
-    def prepare(
-        self, k: int, span: tuple[int, int], latency: tuple[int, int, float], shift_ns: int
-    ) -> int:
-        """Put the feed latency on new events of stream k; return the index of a bad time or -1."""
-        return prepare(self._table, self._all, k, span, latency, shift_ns)
-
-    def put(self, k: int, at: int, events: Array) -> None:
-        """Copy events into stream k's buffer; as words, which numpy copies four times as fast."""
-        words = self._words[k, at : at + len(events)]
-        if events.flags.c_contiguous:
-            words[...] = events.view(np.int64).reshape(words.shape)
-        else:
-            self.buffers[k, at : at + len(events)] = events
-
-    def drop_passed(self, k: int) -> int:
-        """Move what is still wanted of stream k to the start of its buffer; return its length."""
+    def give(self, k: int, chunk: Array) -> None:
+        """Let stream k take its next events from `chunk`, shape (n,) of dtype EVENT."""
+        self._chunks[k] = np.ascontiguousarray(chunk)
         stream = self.streams[k]
-        low = int(min(stream["head_exch"], stream["head_local"]))
-        n = int(stream["n"])
-        if low:
-            self._words[k, : n - low] = self._words[k, low:n]
-            for head in ("head_exch", "head_local", "n"):
-                stream[head] -= low
-        return n - low
+        stream["chunk_address"] = self._chunks[k].ctypes.data
+        stream["chunk_n"] = len(chunk)
+        stream["chunk_at"] = 0
 
-    def grow_buffers(self) -> None:
-        """Double the stream buffers: more events are on the wire at once than they hold."""
-        old = self.buffers
-        self.buffers = np.zeros((old.shape[0], 2 * old.shape[1]), old.dtype)
-        self.buffers[:, : old.shape[1]] = old
+    def take_in(self, k: int) -> int:
+        """Move events of stream k's chunk into its buffer; return as kernels/feed.py `refill`."""
+        return take_in(self._table, self._all, self._chunks, k)
+
+    def event_of_chunk(self, k: int, index: int) -> Array:
+        """Return one event of stream k's chunk."""
+        event: Array = self._chunks[k][index]
+        return event
+
+    def resize_buffers(self, size: int) -> None:
+        """Give each stream's buffer room for `size` events; what is in it stays."""
+        old, wire_at, wire = self.buffers, self.wire_at, self.wire
+        n = old.shape[0]
+        self.buffers = aligned_zeros((n, size), EVENT)
+        self.wire_at = np.zeros((n, size + 1), wire_at.dtype)
+        self.wire = aligned_zeros((n, size + 1), FEATURES)
+        for new, held in (
+            (self.buffers, old),
+            (self.wire_at, wire_at),
+            (self.wire, wire),
+        ):
+            kept = min(new.shape[1], held.shape[1])
+            new[:, :kept] = held[:, :kept]
         self._seal()
 
 
@@ -108,27 +120,33 @@ def allocate(instruments: Sequence[Array], n_strategies: int, n_sleeves: int) ->
     """Return zeroed state for these instruments (rows of dtype INSTRUMENT, shape (1,) each)."""
     k = len(instruments)
     arrays = LoopArrays(
-        loop=np.zeros(1, LOOP),
-        gate=np.zeros(1, GATE),
-        streams=np.zeros(k, STREAM),
-        buffers=np.zeros((k, BUFFER_EVENTS), EVENT),
-        venue_books=new_books(k),
+        loop=aligned_zeros(1, LOOP),
+        gate=aligned_zeros(1, GATE),
+        streams=aligned_zeros(k, STREAM),
+        buffers=aligned_zeros((k, BUFFER_EVENTS), EVENT),
         books=new_books(k),
+        states=new_features(k),
+        wire_at=np.zeros((k, BUFFER_EVENTS + 1), np.int64),
+        wire=aligned_zeros((k, BUFFER_EVENTS + 1), FEATURES),
         features=new_features(k),
         instruments=np.concatenate(list(instruments)).astype(INSTRUMENT),
-        own=np.zeros((k, OWN_CAP), OWN),
-        requests=np.zeros((k, REQUEST_CAP), REQUEST),
-        messages=np.zeros(MESSAGE_CAP, MESSAGE),
-        markouts=np.zeros((k, MARKOUT_CAP), MARKOUT),
-        views=np.zeros(n_sleeves, VIEW),
-        sleeves=np.zeros(n_sleeves, SLEEVE),
-        strategies=np.zeros(n_strategies, STRATEGY),
-        records=np.zeros(RECORD_ROOM + RECORD_MARGIN, RECORD),
+        own=aligned_zeros((k, OWN_CAP), OWN),
+        requests=aligned_zeros((k, REQUEST_CAP), REQUEST),
+        messages=aligned_zeros(MESSAGE_CAP, MESSAGE),
+        markouts=aligned_zeros((k, MARKOUT_CAP), MARKOUT),
+        views=aligned_zeros(n_sleeves, VIEW),
+        sleeves=aligned_zeros(n_sleeves, SLEEVE),
+        strategies=aligned_zeros(n_strategies, STRATEGY),
+        records=aligned_zeros(RECORD_ROOM + RECORD_MARGIN, RECORD),
     )
     arrays.streams["own_best_bid"] = NO_BID
     arrays.streams["own_best_ask"] = NO_ASK
+    arrays.streams["own_worst_bid"] = NO_ASK
+    arrays.streams["own_worst_ask"] = NO_BID
+    arrays.streams["ready_ns"] = FOREVER
     arrays.streams["markout_due_ns"] = FOREVER
     arrays.loop["pause_ns"] = FOREVER
     arrays.features["mid_ticks"] = np.nan
+    arrays.states["mid_ticks"] = np.nan
     assert arrays.features.dtype == FEATURES
     return arrays

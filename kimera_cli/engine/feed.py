@@ -12,6 +12,9 @@ from kimera_cli.layouts import Events
 from kimera_cli.market.l3 import L3Normaliser
 from kimera_cli.settings import Latency
 
+CHUNK_EVENTS = 16_384
+"""Events that a source hands over at once: how often the engine looks around (kill switch, Ctrl-C)."""
+
 LATENCY_MODELS = {
     "constant": LATENCY_CONSTANT,
     "lognormal": LATENCY_LOGNORMAL,
@@ -33,50 +36,33 @@ def feed_shift_ns(sources: Sequence[EventSource], latency: Latency) -> int:
 
 
 class Feed:
-    """One per run: moves events from the sources into the buffers when the loop asks."""
+    """One per run: brings the loop chunks of events when it asks."""
 
     def __init__(
         self, sources: Sequence[EventSource], arrays: LoopArrays, latency: Latency, shift_ns: int
     ) -> None:
         self.arrays = arrays
-        self.shift_ns = shift_ns
-        self._latency = (LATENCY_MODELS[latency.feed], latency.feed_ns, latency.sigma)
-        size = arrays.buffers.shape[1] // 2
-        self._chunks = [_chunks(source, size) for source in sources]
-        self._waiting: list[Events | None] = [None] * len(sources)
+        self._chunks = [_chunks(source, CHUNK_EVENTS) for source in sources]
         self._names = [source.dataset for source in sources]
+        arrays.streams["feed_model"] = LATENCY_MODELS[latency.feed]
+        arrays.streams["feed_constant_ns"] = latency.feed_ns
+        arrays.streams["feed_sigma"] = latency.sigma
+        arrays.streams["feed_shift_ns"] = shift_ns
 
-    def fill(self, k: int) -> int:
-        """Drop what both clocks have passed of stream k, append; return how many were added."""
-        n = self.arrays.drop_passed(k)
-        start = n
-        while (chunk := self._next(k)) is not None:
-            room = self.arrays.buffers.shape[1] - n
-            if room == 0:
-                self._waiting[k] = chunk
-                if n == start:
-                    self.arrays.grow_buffers()
-                    continue
-                break
-            taken = chunk[:room]
-            self.arrays.put(k, n, taken)
-            n += len(taken)
-            self._waiting[k] = chunk[room:] if len(chunk) > room else None
-        else:
-            self.arrays.streams[k]["eof"] = 1
-        self.arrays.streams[k]["n"] = n
-        self._prepare(k, start, n)
-        return n - start
-
-    def _next(self, k: int) -> Events | None:
-        waiting, self._waiting[k] = self._waiting[k], None
-        return waiting if waiting is not None else next(self._chunks[k], None)
-
-    def _prepare(self, k: int, start: int, stop: int) -> None:
-        """Put the run's latency on new events; refuse times that no clock gives."""
-        bad = self.arrays.prepare(k, (start, stop), self._latency, self.shift_ns)
-        if bad >= 0:
-            event = self.arrays.buffers[k, bad]
+    def fill(self, k: int) -> None:
+        """Bring stream k at least one more event, or the word that it has ended."""
+        while (added := self.arrays.take_in(k)) == 0:
+            stream = self.arrays.streams[k]
+            if stream["chunk_at"] < stream["chunk_n"]:
+                self.arrays.resize_buffers(2 * self.arrays.buffers.shape[1])
+                continue
+            chunk = next(self._chunks[k], None)
+            if chunk is None:
+                stream["eof"] = 1
+                return
+            self.arrays.give(k, chunk)
+        if added < 0:
+            event = self.arrays.event_of_chunk(k, -1 - added)
             raise DataError(
                 "data.time",
                 f"expected times after 1970 in {self._names[k]}, was {event['ts_local_ns']} ns",

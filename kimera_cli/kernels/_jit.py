@@ -4,6 +4,9 @@
 Python
 would raise, because a kernel cannot. Never `fastmath` (it licenses ignoring NaN) and never
 `parallel`.
+A kernel keeps no reference counts (`_nrt`), because it allocates nothing: numba would count each
+view of an array, a function call that costs as much as the work (a third of the loop's time). What
+allocates does not compile; strategies of users are no kernels and may.
 Checks live once in the wrapper; `NUMBA_BOUNDSCHECK=1` in the tests proves that no index leaves its
 array.
 
@@ -80,7 +83,10 @@ if _OWN_CACHE:  # for what is compiled elsewhere and calls kernels: strategies
 def _compile(function: Callable[..., Any], args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
     """Compile with the cache folder of the function's module; numba reads it while it decorates."""
     package, _, module = function.__module__.rpartition(".")
-    if not _OWN_CACHE or package != "kimera_cli.kernels":
+    if package != "kimera_cli.kernels":
+        return numba.njit(*args, **settings)(function)
+    settings.setdefault("_nrt", False)
+    if not _OWN_CACHE:
         return numba.njit(*args, **settings)(function)
     kept = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(CACHE_ROOT / f"kernels-{source_hash(module)}")

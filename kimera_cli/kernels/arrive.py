@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from kimera_cli.kernels._jit import inner
-from kimera_cli.kernels.answers import mid_of
+from kimera_cli.kernels._jit import inner, part
 from kimera_cli.kernels.audit import record
-from kimera_cli.kernels.book import book_clear, book_qty, book_set
-from kimera_cli.kernels.features import features_book, features_trade
+from kimera_cli.kernels.follow import touch
 from kimera_cli.kernels.ledger import book_funding
-from kimera_cli.kernels.state import BOOK_OVERFLOW, FOREVER, NEED_DATA
+from kimera_cli.kernels.state import FOREVER, NEED_DATA
 from kimera_cli.layouts import (
     ADD,
     CLEAR,
     DEPTH,
     EXECUTE,
     F_GAP,
-    F_LAST,
-    F_SNAPSHOT,
     F_STALE,
     FUNDING,
     MARK,
-    NO_ASK,
-    NO_BID,
     R_FUNDING,
     TRADE,
 )
@@ -46,15 +40,7 @@ def next_arrival(loop, streams, buffers):
 
 
 @inner
-def touch_only(feature, book):
-    """Keep best prices and mid when the full features are switched off."""
-    feature.best_bid_ticks = book.best_bid_ticks
-    feature.best_ask_ticks = book.best_ask_ticks
-    feature.mid_ticks = mid_of(book)
-
-
-@inner
-def pay_funding(loop, stream, feature, instrument, views, sleeves, records, e):
+def pay_funding(loop, k, stream, feature, instrument, views, sleeves, records, e):
     """Pay funding on every sleeve's position in this instrument, at the mark (the mid without
     one).
     """
@@ -62,7 +48,7 @@ def pay_funding(loop, stream, feature, instrument, views, sleeves, records, e):
     if not mark > 0.0:
         return
     for s in range(loop.n_sleeves):
-        if sleeves[s].stream == loop.stream and views[s].position_lots != 0:
+        if sleeves[s].stream == k and views[s].position_lots != 0:
             paid = book_funding(views[s], instrument, mark, e.qty_lots * FUNDING_UNIT)
             i = record(loop, records, R_FUNDING, sleeves[s], e.ts_exch_ns)
             records[i].fee = paid
@@ -71,68 +57,141 @@ def pay_funding(loop, stream, feature, instrument, views, sleeves, records, e):
 
 
 @inner
-def arrive_run(loop, k, streams, buffers, books, features, instruments, views, sleeves, records):
+def first_after(buffer, i, n, turn_ns):
+    """Return the first of events i to n - 1 that arrives after turn_ns, or n: doubling steps."""
+    step = 1
+    while i + step <= n and buffer[i + step - 1].ts_local_ns <= turn_ns:
+        i += step
+        step *= 2
+    high = min(i + step - 1, n)
+    while i < high:
+        middle = (i + high) >> 1
+        if buffer[middle].ts_local_ns <= turn_ns:
+            i = middle + 1
+        else:
+            high = middle
+    return i
+
+
+@inner
+def look_at(stream, buffer, i, end):
+    """Look at events i to end - 1 as they arrive; return `end`, or the first FUNDING."""
+    touched = 0
+    while i < end:
+        e = buffer[i]
+        kind = e.kind
+        if (e["flags"] & F_GAP) != 0:
+            stream.gap = 1
+        if kind == DEPTH or ADD <= kind <= EXECUTE:
+            if (e["flags"] & F_STALE) == 0:
+                touched = 1
+        elif kind == TRADE:
+            touched = 1
+        elif kind == CLEAR:
+            stream.gap = 0
+        elif kind == MARK:
+            stream.mark_ticks = e.px_ticks
+        elif kind == FUNDING:
+            break
+        i += 1
+    stream.touched |= touched
+    return i
+
+
+@inner
+def take_state(stream, features, k, wire_at, wire, number):
+    """Take the last state that left the book before event `number` off the wire."""
+    last = stream.wire_tail - 1
+    while last >= stream.wire_head and wire_at[last] > number:
+        last -= 1
+    if last >= stream.wire_head:
+        features[k] = wire[last]
+        stream.wire_head = last + 1
+    if stream.wire_head == stream.wire_tail:
+        stream.wire_head = 0
+        stream.wire_tail = 0
+
+
+@inner
+def show_state(loop, k, streams, books, states, wire_ats, wires, features, i):
+    """Let our side's state of stream k be the one after event i - 1."""
+    stream = streams[k]
+    if stream.head_exch > i:
+        take_state(stream, features, k, wire_ats[k], wires[k], stream.passed + i)
+        return
+    stream.wire_head = 0
+    stream.wire_tail = 0
+    if loop.features_on != 0:
+        features[k] = states[k]
+    else:
+        touch(features[k], books[k])
+
+
+@inner
+def arrived(loop, stream, buffer):
+    """Return the first event of a stream that has not arrived by loop.turn_ns, or its end."""
+    i = stream.head_local
+    n = stream.n
+    if loop.max_events > 0:
+        n = min(n, i + max(0, loop.max_events - loop.n_events))
+    return first_after(buffer, i, n, loop.turn_ns)
+
+
+@inner
+def is_special(stream):
+    """Return True while events are ahead that arrival must look at one by one."""
+    return stream.special > stream.passed + stream.head_local
+
+
+@part
+def arrive_run(
+    loop,
+    k,
+    streams,
+    buffers,
+    books,
+    states,
+    wire_ats,
+    wires,
+    features,
+    instruments,
+    views,
+    sleeves,
+    records,
+):
     """Let in every event of stream k that has arrived by loop.turn_ns; NEED_DATA when more may
     have.
     """
     stream = streams[k]
-    book = books[k]
-    feature = features[k]
     buffer = buffers[k]
-    turn = loop.turn_ns
-    features_on = loop.features_on != 0
-    n = stream.n
-    i = stream.head_local
-    start = i
-    status = 0
-    touched = 0
-    while i < n:
-        e = buffer[i]
-        if e.ts_local_ns > turn:
-            break
-        kind = e.kind
-        if (e["flags"] & F_GAP) != 0:
-            stream.gap = 1
-        if kind == DEPTH or (ADD <= kind <= EXECUTE):
-            if kind == EXECUTE and features_on:
-                lots = book_qty(book, e.side, e.px_ticks) - e.qty_lots
-                features_trade(feature, 1 - e.side, e.px_ticks, lots, e.ts_local_ns)
-            if (e["flags"] & F_STALE) == 0:
-                touched = 1
-                status = book_set(book, e.side, e.px_ticks, e.qty_lots)
-            if status != 0:
-                loop.stream = k
-                status = BOOK_OVERFLOW
-                break
-        elif kind == TRADE:
-            touched = 1
-            if features_on and (e["flags"] & F_SNAPSHOT) == 0:  # retold trades are past
-                features_trade(feature, e.side, e.px_ticks, e.qty_lots, e.ts_local_ns)
-        elif kind == CLEAR:
-            stream.gap = 0
-            book_clear(book, e.side)
-        elif kind == MARK:
-            stream.mark_ticks = e.px_ticks
-        elif kind == FUNDING:
-            loop.stream = k
-            pay_funding(loop, stream, feature, instruments[k], views, sleeves, records, e)
-        if (e["flags"] & F_LAST) != 0:
-            if features_on:
-                features_book(feature, book, e.ts_local_ns)
-            if stream.ready == 0:
-                two_sided = book.best_bid_ticks != NO_BID and book.best_ask_ticks != NO_ASK
-                stream.ready = 1 if two_sided else 0
-        i += 1
-    if i > start:
-        last = buffer[i - 1]
-        stream.ts_local_ns = last.ts_local_ns
-        stream.feed_ns = last.ts_local_ns - last.ts_exch_ns
-        stream.touched |= touched
-        loop.n_events += i - start
-        if not features_on:
-            touch_only(feature, book)
-    stream.head_local = i
-    if status == 0 and i >= n and stream.eof == 0:
+    end = arrived(loop, stream, buffer)
+    if loop.event_driven == 0 and not is_special(stream):
+        let_in(loop, k, streams, buffer, books, states, wire_ats, wires, features, end)
+    else:
+        while stream.head_local < end:
+            i = look_at(stream, buffer, stream.head_local, end)
+            let_in(loop, k, streams, buffer, books, states, wire_ats, wires, features, i)
+            if i < end:
+                e = buffer[i]
+                pay_funding(loop, k, stream, features[k], instruments[k], views, sleeves, records, e)
+                let_in(loop, k, streams, buffer, books, states, wire_ats, wires, features, i + 1)
+    if stream.ready_ns <= loop.turn_ns:
+        stream.ready = 1
+    if end >= stream.n and stream.eof == 0:
         loop.stream = k
         return NEED_DATA
-    return status
+    return 0
+
+
+@inner
+def let_in(loop, k, streams, buffer, books, states, wire_ats, wires, features, i):
+    """Let events of stream k below index i in: what is known here is what they made of the book."""
+    stream = streams[k]
+    if i <= stream.head_local:
+        return
+    show_state(loop, k, streams, books, states, wire_ats, wires, features, i)
+    last = buffer[i - 1]
+    stream.ts_local_ns = last.ts_local_ns
+    stream.feed_ns = last.ts_local_ns - last.ts_exch_ns
+    loop.n_events += i - stream.head_local
+    stream.head_local = i

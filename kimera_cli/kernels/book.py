@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kimera_cli.kernels._jit import kernel
+from kimera_cli.kernels._jit import inner, kernel, part
 from kimera_cli.kernels.ladder import (
     BOOK,
     BOOK_FULL,
@@ -64,6 +64,8 @@ AHEAD = WINDOW // 4
 
 _0 = np.uint64(0)
 _1 = np.uint64(1)
+_6 = np.uint64(6)
+_63 = np.uint64(63)
 _W = np.uint64(WINDOW)
 _NEAR = np.uint64(NEAR)
 _WINDOW_BITS = np.uint64(WINDOW_BITS)
@@ -181,28 +183,56 @@ def _set_outside(book, s, px_ticks, qty_lots):
     return status
 
 
+@inner
+def _touch_bid(book, at, px_ticks, qty_lots):
+    """A level at or above the best bid was set: keep the best."""
+    if qty_lots > 0:
+        book.best_bid_ticks = px_ticks
+        return BOOK_OK
+    return _find_best(book, _0, at) if px_ticks == book.best_bid_ticks else BOOK_OK
+
+
+@inner
+def _touch_ask(book, at, px_ticks, qty_lots):
+    if qty_lots > 0:
+        book.best_ask_ticks = px_ticks
+        return BOOK_OK
+    return _find_best(book, _1, at) if px_ticks == book.best_ask_ticks else BOOK_OK
+
+
 # --- API ---------------------------------------------------------------------------------------
-@kernel
-def book_set(book, side, px_ticks, qty_lots):
-    """Set the quantity of one level (0 removes it). Returns BOOK_OK, BOOK_FULL or BOOK_BAD."""
+@part
+def book_put(book, side, px_ticks, qty_lots):
+    """Do what `book_set` does, compiled into its caller: for what happens to every event.
+
+    Whether a level comes or goes is a coin toss that no processor predicts, so the bitmap is
+    written without a branch; a word that becomes empty or not, and a price at the touch, are rare.
+    """
     s = np.uint64(side)
     at = np.uint64(px_ticks - book.base_ticks[s])
     if at >= _W or qty_lots < 0:
         return _set_outside(book, s, px_ticks, qty_lots)
     cell = (s << _WINDOW_BITS) | at
     book.lots[cell] = qty_lots
-    if qty_lots > 0:
-        mark(book, cell)
-        if s == _0:
-            if px_ticks > book.best_bid_ticks:
-                book.best_bid_ticks = px_ticks
-        elif px_ticks < book.best_ask_ticks:
-            book.best_ask_ticks = px_ticks
-        return BOOK_OK
-    unmark(book, cell)
-    if px_ticks == (book.best_bid_ticks if s == _0 else book.best_ask_ticks):
-        return _find_best(book, s, at)
+    word = cell >> _6
+    bit = _1 << (cell & _63)
+    before = book.words[word]
+    after = (before | bit) if qty_lots > 0 else (before & ~bit)
+    book.words[word] = after
+    if (before == _0) != (after == _0):
+        book.sums[word >> _6] ^= _1 << (word & _63)
+    if s == _0:
+        if px_ticks >= book.best_bid_ticks:
+            return _touch_bid(book, at, px_ticks, qty_lots)
+    elif px_ticks <= book.best_ask_ticks:
+        return _touch_ask(book, at, px_ticks, qty_lots)
     return BOOK_OK
+
+
+@kernel
+def book_set(book, side, px_ticks, qty_lots):
+    """Set the quantity of one level (0 removes it). Returns BOOK_OK, BOOK_FULL or BOOK_BAD."""
+    return book_put(book, side, px_ticks, qty_lots)
 
 
 @kernel

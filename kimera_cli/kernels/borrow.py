@@ -1,7 +1,7 @@
 """Arrays without a reference count.
 
-An array that Python hands to a kernel carries a reference count, and numba counts atomically where
-the array is passed on to another kernel: about 5 ns for each array and call. `borrowed(array)` is
+An array that Python hands to compiled code outside of kernels/ carries a reference count, and numba
+counts atomically where the array is passed on: about 5 ns for each array and call. `borrowed(array)` is
 the same memory without a count, so the caller must outlive it, as it does when it borrows its own
 argument. Loops from Python that call a kernel per row begin with it; the engine's loop makes its
 arrays from addresses (kernels/entry.py), which comes to the same.
@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
 
-def borrowed(array: Any) -> Any:
-    """Return the same array, not counted; when not compiled, the array itself."""
+def _same(array: Any) -> Any:
     return array
 
 
@@ -36,6 +36,5 @@ def _borrow(typing_context, array):
     return array(array), generate
 
 
-@overload(borrowed)
-def _borrowed_compiled(array):
-    return lambda array: _borrow(array)
+borrowed = _same if numba.config.DISABLE_JIT else _borrow
+"""Return the same array, not counted; when not compiled, the array itself."""

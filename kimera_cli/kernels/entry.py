@@ -9,83 +9,79 @@ none. The caller keeps the memory alive (engine/arrays.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numba
 import numpy as np
-from numba import carray, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import types
 
-from kimera_cli.kernels._jit import kernel
+from kimera_cli.kernels._jit import kernel, part
 from kimera_cli.kernels.book import BOOK
-from kimera_cli.kernels.latency import prepare_feed
+from kimera_cli.kernels.feed import refill
 from kimera_cli.kernels.loop import turn_loop
+from kimera_cli.kernels.pointers import array_at
 from kimera_cli.kernels.state import (
     GATE,
     LOOP,
     MARKOUT,
     MESSAGE,
+    NEED_DATA,
     OWN,
     REQUEST,
     SLEEVE,
     STRATEGY,
     STREAM,
 )
-from kimera_cli.layouts import EVENT, F_NO_EXCH_TIME, FEATURES, I64, INSTRUMENT, RECORD, VIEW
+from kimera_cli.layouts import EVENT, FEATURES, I64, INSTRUMENT, RECORD, VIEW
 
-N_ARRAYS = 16
+N_ARRAYS = 18
 """Arguments of turn_loop: one address and two lengths (rows, columns) each."""
 
 
-@intrinsic
-def _as_pointer(typing_context, address):
-    """Return an integer as an untyped pointer."""
+@part
+def _turns(a):
+    return turn_loop(
+        array_at(a[0], a[1], LOOP),
+        array_at(a[3], a[4], GATE),
+        array_at(a[6], a[7], STREAM),
+        array_at(a[9], (a[10], a[11]), EVENT),
+        array_at(a[12], a[13], BOOK),
+        array_at(a[15], a[16], FEATURES),
+        array_at(a[18], (a[19], a[20]), np.int64),
+        array_at(a[21], (a[22], a[23]), FEATURES),
+        array_at(a[24], a[25], FEATURES),
+        array_at(a[27], a[28], INSTRUMENT),
+        array_at(a[30], (a[31], a[32]), OWN),
+        array_at(a[33], (a[34], a[35]), REQUEST),
+        array_at(a[36], a[37], MESSAGE),
+        array_at(a[39], (a[40], a[41]), MARKOUT),
+        array_at(a[42], a[43], VIEW),
+        array_at(a[45], a[46], SLEEVE),
+        array_at(a[48], a[49], STRATEGY),
+        array_at(a[51], a[52], RECORD),
+    )
 
-    def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 
-    return types.voidptr(types.int64), generate
+@part
+def _refill(a, k):
+    stream = array_at(a[6], a[7], STREAM)[k]
+    buffer = array_at(a[9], (a[10], a[11]), EVENT)[k]
+    return refill(stream, buffer, array_at(stream.chunk_address, stream.chunk_n, EVENT))
 
 
 @kernel(types.int64(types.int64[::1]))
 def _enter(a):
-    return turn_loop(
-        carray(_as_pointer(a[0]), a[1], LOOP),
-        carray(_as_pointer(a[3]), a[4], GATE),
-        carray(_as_pointer(a[6]), a[7], STREAM),
-        carray(_as_pointer(a[9]), (a[10], a[11]), EVENT),
-        carray(_as_pointer(a[12]), a[13], BOOK),
-        carray(_as_pointer(a[15]), a[16], BOOK),
-        carray(_as_pointer(a[18]), a[19], FEATURES),
-        carray(_as_pointer(a[21]), a[22], INSTRUMENT),
-        carray(_as_pointer(a[24]), (a[25], a[26]), OWN),
-        carray(_as_pointer(a[27]), (a[28], a[29]), REQUEST),
-        carray(_as_pointer(a[30]), a[31], MESSAGE),
-        carray(_as_pointer(a[33]), (a[34], a[35]), MARKOUT),
-        carray(_as_pointer(a[36]), a[37], VIEW),
-        carray(_as_pointer(a[39]), a[40], SLEEVE),
-        carray(_as_pointer(a[42]), a[43], STRATEGY),
-        carray(_as_pointer(a[45]), a[46], RECORD),
-    )
+    loop = array_at(a[0], a[1], LOOP)[0]
+    while True:
+        status = _turns(a)
+        if status != NEED_DATA or _refill(a, loop.stream) <= 0:
+            return status
 
 
-@kernel
-def _enter_feed(a, k, start, stop, model, latency_ns, sigma, shift_ns):
-    streams = carray(_as_pointer(a[6]), a[7], STREAM)
-    buffers = carray(_as_pointer(a[9]), (a[10], a[11]), EVENT)
-    return prepare_feed(
-        buffers[k],
-        start,
-        stop,
-        streams[k],
-        streams[k],
-        model,
-        latency_ns,
-        sigma,
-        shift_ns,
-        F_NO_EXCH_TIME,
-    )
+@kernel(types.int64(types.int64[::1], types.int64))
+def _enter_refill(a, k):
+    return _refill(a, k)
 
 
 def addresses(arrays: tuple[Any, ...]) -> I64:
@@ -101,26 +97,20 @@ def addresses(arrays: tuple[Any, ...]) -> I64:
     return table.ravel()
 
 
-def advance(table: I64, arrays: tuple[Any, ...]) -> int:
+def advance(table: I64, arrays: tuple[Any, ...], chunks: Sequence[Any]) -> int:
     """Run the loop until it needs something; return why (kernels/state.py)."""
-    if numba.config.DISABLE_JIT:
-        return int(turn_loop(*(a.view(np.recarray) for a in arrays)))
-    return int(_enter(table))
+    if not numba.config.DISABLE_JIT:
+        return int(_enter(table))
+    rows = tuple(a.view(np.recarray) for a in arrays)
+    while True:
+        status = int(turn_loop(*rows))
+        if status != NEED_DATA or take_in(table, arrays, chunks, int(rows[0][0].stream)) <= 0:
+            return status
 
 
-def prepare(
-    table: I64,
-    arrays: tuple[Any, ...],
-    k: int,
-    span: tuple[int, int],
-    latency: tuple[int, int, float],
-    shift_ns: int,
-) -> int:
-    """Put the feed latency (model, ns, sigma) on new events of stream k; see `prepare_feed`."""
-    if numba.config.DISABLE_JIT:
-        stream = arrays[2].view(np.recarray)[k]
-        events = arrays[3][k].view(np.recarray)
-        bad = prepare_feed(events, *span, stream, stream, *latency, shift_ns, F_NO_EXCH_TIME)
-    else:
-        bad = _enter_feed(table, k, *span, *latency, shift_ns)
-    return int(bad)
+def take_in(table: I64, arrays: tuple[Any, ...], chunks: Sequence[Any], k: int) -> int:
+    """Move events of stream k's chunk into its buffer; return as `refill` does."""
+    if not numba.config.DISABLE_JIT:
+        return int(_enter_refill(table, k))
+    stream = arrays[2].view(np.recarray)[k]
+    return int(refill(stream, arrays[3][k].view(np.recarray), chunks[k].view(np.recarray)))

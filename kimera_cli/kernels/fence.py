@@ -1,4 +1,4 @@
-"""Memory that two processes share: ordered loads and stores, fences, arrays at an address.
+"""Memory that two processes share: ordered loads and stores, and fences.
 
 An address is an int64. Words are int64 and lie on multiples of 8, so a load or a store of one is
 never torn. The orders are those of C++11 and LLVM: what a thread wrote before `store_release` is
@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from kimera_cli.kernels._jit import part
+from kimera_cli.kernels.pointers import array_at
 
 LINE = np.dtype([("words", "i8", (8,))])
 """64 bytes, moved as one."""
@@ -62,19 +63,6 @@ def fence_release() -> None:
 
 def pause() -> None:
     """Tell the processor that this is a spin loop (x86; elsewhere nothing)."""
-
-
-def array_at(address: Any, n: Any, dtype: Any) -> Any:
-    """Return n records of `dtype` at an address: no reference count, no ownership."""
-    return carray(ctypes.c_void_p(int(address)), int(n), dtype).view(np.recarray)
-
-
-@intrinsic
-def _pointer(typing_context, address):
-    def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), generate
 
 
 def _load(order: str) -> Any:
@@ -166,11 +154,6 @@ def _fence_release_compiled():
 @overload(pause)
 def _pause_compiled():
     return lambda: _pause()
-
-
-@overload(array_at)
-def _array_at_compiled(address, n, dtype):
-    return lambda address, n, dtype: carray(_pointer(np.int64(address)), n, dtype)
 
 
 @part

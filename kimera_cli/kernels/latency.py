@@ -12,9 +12,9 @@ import math
 
 import numpy as np
 
-from kimera_cli.kernels._jit import kernel
+from kimera_cli.kernels._jit import inner, kernel
 from kimera_cli.kernels.state import LATENCY_CONSTANT, LATENCY_LOGNORMAL
-from kimera_cli.layouts import F_LAST
+from kimera_cli.layouts import CLEAR, F_GAP, F_LAST, FUNDING, MARK
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -70,35 +70,67 @@ def prepare_feed(
     draw, one draw per venue message.
     An arrival is never before its venue time, nor before the arrival that precedes it (one
     connection keeps its order). `stream.feed_exch_ns` and `stream.feed_local_ns` carry the maxima
-    from call to call. Returns the index of the first event with a local time before 1970, else -1.
+    from call to call, and `stream.special` comes to stand behind the last event of the few that arrival
+    must look at (a clear, a gap, funding). Returns the index of the first event with a local time before 1970, else -1.
     """
+    if model == LATENCY_LOGNORMAL:
+        return _drawn_feed(
+            events, start, stop, stream, holder, latency_ns, sigma, shift_ns, no_time_flag
+        )
+    constant = model == LATENCY_CONSTANT
+    exch = stream.feed_exch_ns
+    local = stream.feed_local_ns
+    for i in range(start, stop):
+        e = events[i]
+        told_ns = e.ts_local_ns
+        if told_ns <= 0:
+            return i
+        exch = _venue_time(e, exch, shift_ns, no_time_flag)
+        local = max(local, exch, exch + latency_ns if constant else told_ns + shift_ns)
+        if _is_special(e):
+            stream.special = stream.passed + i + 1
+        e.ts_exch_ns = exch
+        e.ts_local_ns = local
+    stream.feed_exch_ns = exch
+    stream.feed_local_ns = local
+    return -1
+
+
+@inner
+def _venue_time(e, exch, shift_ns, no_time_flag):
+    """Return the running maximum of the venue's times; its own arrival where there is none yet."""
+    if (e["flags"] & no_time_flag) == 0:
+        return max(exch, e.ts_exch_ns)
+    return exch if exch != 0 else e.ts_local_ns + shift_ns
+
+
+@inner
+def _is_special(e):
+    """Return True for what arrival must look at one by one."""
+    kind = e.kind
+    return kind == CLEAR or kind == FUNDING or kind == MARK or (e["flags"] & F_GAP) != 0
+
+
+@inner
+def _drawn_feed(events, start, stop, stream, holder, latency_ns, sigma, shift_ns, no_time_flag):
+    """Do the same with one lognormal draw per venue message."""
     exch = stream.feed_exch_ns
     local = stream.feed_local_ns
     for i in range(start, stop):
         e = events[i]
         if e.ts_local_ns <= 0:
             return i
-        if (e["flags"] & no_time_flag) == 0:
-            if e.ts_exch_ns > exch:
-                exch = e.ts_exch_ns
-        elif exch == 0:
-            exch = e.ts_local_ns + shift_ns
-        if model == LATENCY_CONSTANT:
-            arrival = exch + latency_ns
-        elif model == LATENCY_LOGNORMAL:
-            if stream.feed_inside == 0:
-                stream.feed_draw_ns = draw_latency(holder, model, latency_ns, sigma, 0)
-            stream.feed_inside = 1 if (e["flags"] & F_LAST) == 0 else 0
-            arrival = exch + stream.feed_draw_ns
-        else:
-            arrival = e.ts_local_ns + shift_ns
-        if arrival < exch:
-            arrival = exch
-        if arrival < local:
-            arrival = local
-        local = arrival
+        exch = _venue_time(e, exch, shift_ns, no_time_flag)
+        if stream.feed_inside == 0:
+            stream.feed_draw_ns = draw_latency(
+                holder, LATENCY_LOGNORMAL, latency_ns, sigma, np.int64(0)
+            )
+        stream.feed_inside = 1 if (e["flags"] & F_LAST) == 0 else 0
+        local = max(local, exch, exch + stream.feed_draw_ns)
+        if _is_special(e):
+            stream.special = stream.passed + i + 1
         e.ts_exch_ns = exch
-        e.ts_local_ns = arrival
+        e.ts_local_ns = local
     stream.feed_exch_ns = exch
     stream.feed_local_ns = local
     return -1

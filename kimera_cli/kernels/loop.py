@@ -20,24 +20,21 @@ forward); let the arrivals in; deliver answers; call strategies; pass their orde
 
 from __future__ import annotations
 
-from kimera_cli.kernels._jit import inner, kernel, part
-from kimera_cli.kernels.answers import mid_of
-from kimera_cli.kernels.arrive import arrive_run, next_arrival
-from kimera_cli.kernels.audit import RECORD_MARGIN, emit_markouts, sample
-from kimera_cli.kernels.book import book_qty
+from kimera_cli.kernels._jit import inner, part
+from kimera_cli.kernels.arrive import arrive_run, arrived, is_special, next_arrival
+from kimera_cli.kernels.audit import RECORD_MARGIN, sample
 from kimera_cli.kernels.call import call_strategy
 from kimera_cli.kernels.decide import act, halt
 from kimera_cli.kernels.deliver import deliver
+from kimera_cli.kernels.follow import follow
 from kimera_cli.kernels.gate import DENY_KILL
 from kimera_cli.kernels.heap import heap_drop
 from kimera_cli.kernels.ledger import equity_at
 from kimera_cli.kernels.state import (
-    BOOK_OVERFLOW,
     CALL_PYTHON,
     DONE,
     FLUSH,
     FOREVER,
-    HEAP_FULL,
     NEED_DATA,
     PAUSED,
     PHASE_ANSWER,
@@ -48,8 +45,10 @@ from kimera_cli.kernels.state import (
     STRATEGY_FAILED,
     TIME_LIMIT,
 )
-from kimera_cli.kernels.venue import venue_event, venue_request
 from kimera_cli.layouts import WAKE_EVENT, WAKE_FILL, WAKE_TIMER
+
+FINE = 4096
+"""So many events before the last one that a run asked for, the clock goes from arrival to arrival."""
 
 
 @inner
@@ -69,140 +68,123 @@ def venue_next(stream, buffer, requests):
     return due
 
 
-@kernel
-def venue_run(
-    loop, k, streams, buffers, books, own, requests, messages, markouts, sleeves, records, bound
-):
-    """Process the venue's side of stream k up to `bound`, or until it has news, data or room runs
-    out.
+@inner
+def next_active(loop, streams, buffers, requests):
+    """Return which active stream's venue side comes next, and until when it comes before others.
 
-    Returns 0 when the bound is reached or there is news; NEED_DATA, FLUSH, BOOK_OVERFLOW or
-    HEAP_FULL otherwise.
+    (-1, bound): none has anything up to loop.turn_ns. (-2, 0): loop.stream needs data to tell.
     """
-    stream = streams[k]
-    book = books[k]
-    mine = own[k]
-    asked = requests[k]
-    pending = markouts[k]
-    buffer = buffers[k]
-    news = loop.message_seq
-    n = stream.n
-    i = stream.head_exch
-    request_due = asked[0].due_ns if stream.n_requests > 0 else FOREVER
-    while True:
-        if i >= n and stream.eof == 0:
-            stream.head_exch = i
+    bound = loop.turn_ns
+    first = -1
+    second = -1
+    t_first = FOREVER
+    t_second = FOREVER
+    for k in range(loop.n_streams):
+        stream = streams[k]
+        if not is_active(stream):
+            continue
+        if stream.head_exch >= stream.n and stream.eof == 0:
             loop.stream = k
-            return NEED_DATA
-        ts = buffer[i].ts_exch_ns if i < n else FOREVER
-        if ts <= request_due:
-            if ts > bound or ts == FOREVER:
-                break
-            if ts > stream.markout_due_ns:
-                emit_markouts(loop, stream, book, pending, sleeves, records, ts - 1)
-                if ts > stream.markout_due_ns:
-                    stream.head_exch = i
-                    return FLUSH
-            stream.ts_exch_ns = ts
-            e = buffer[i]
-            if venue_event(loop, stream, book, messages, pending, mine, e) != 0:
-                loop.stream = k
-                return BOOK_OVERFLOW
-            i += 1
-        else:
-            if request_due > bound:
-                break
-            venue_request(loop, stream, book, messages, pending, mine, asked)
-            request_due = asked[0].due_ns if stream.n_requests > 0 else FOREVER
-        if loop.message_seq != news:
-            break
-    stream.head_exch = i
-    if loop.error != 0:
-        return HEAP_FULL
-    return 0
+            return -2, 0
+        t = venue_next(stream, buffers[k], requests[k])
+        if t < t_first:
+            second = first
+            t_second = t_first
+            first = k
+            t_first = t
+        elif t < t_second:
+            second = k
+            t_second = t
+    if first < 0 or t_first > bound:
+        return -1, bound
+    if second >= 0:
+        bound = min(bound, t_second if first < second else t_second - 1)
+    return first, bound
+
+
+@inner
+def next_quiet(loop, streams, buffers):
+    """Return a stream in which nothing of ours is at the venue and that lags what has arrived, and
+    how far that is; (-1, 0) when there is none.
+    """
+    for k in range(loop.n_streams):
+        stream = streams[k]
+        if not is_active(stream):
+            end = arrived(loop, stream, buffers[k])
+            if end > stream.head_exch:
+                return k, end
+    return -1, 0
 
 
 @part
-def venue_advance(
-    loop, streams, buffers, books, own, requests, messages, markouts, sleeves, records
+def advance_all(
+    loop,
+    streams,
+    buffers,
+    books,
+    states,
+    wire_ats,
+    wires,
+    own,
+    requests,
+    messages,
+    markouts,
+    sleeves,
+    records,
 ):
-    """Bring the venue's side of all active streams to loop.turn_ns, in time order.
+    """Bring the venue's side of all streams to loop.turn_ns: active ones first, in time order.
 
     An answer that arrives before the turn moves the turn forward to its arrival. Streams in which
-    we have
-    nothing may lag: they catch up when we ask something of them or when their buffer must move.
+    nothing of ours is follow what arrives here; no other stream can tell the difference.
     """
     while True:
-        bound = loop.turn_ns
-        if loop.n_messages > 0 and messages[0].due_ns < bound:
-            bound = messages[0].due_ns
-            loop.turn_ns = bound
-        first = -1
-        second = -1
-        t_first = FOREVER
-        t_second = FOREVER
-        for k in range(loop.n_streams):
-            stream = streams[k]
-            if not is_active(stream):
-                continue
-            if stream.head_exch >= stream.n and stream.eof == 0:
-                loop.stream = k
-                return NEED_DATA
-            t = venue_next(stream, buffers[k], requests[k])
-            if t < t_first:
-                second = first
-                t_second = t_first
-                first = k
-                t_first = t
-            elif t < t_second:
-                second = k
-                t_second = t
-        if first < 0 or t_first > bound:
-            return 0
-        if second >= 0:
-            bound = min(bound, t_second if first < second else t_second - 1)
-        status = venue_run(
+        if loop.n_messages > 0 and messages[0].due_ns < loop.turn_ns:
+            loop.turn_ns = messages[0].due_ns
+        k, bound = next_active(loop, streams, buffers, requests)
+        if k == -2:
+            return NEED_DATA
+        active = k >= 0
+        if active:
+            stop = streams[k].n
+        else:
+            k, stop = next_quiet(loop, streams, buffers)
+            bound = FOREVER
+            if k < 0:
+                return 0
+        status = follow(
             loop,
-            first,
+            k,
             streams,
             buffers,
             books,
+            states,
+            wire_ats,
+            wires,
             own,
             requests,
             messages,
             markouts,
             sleeves,
             records,
+            stop,
             bound,
+            active or is_special(streams[k]),
         )
-        if status != 0:
+        if status != 0 and (active or status != NEED_DATA):
             return status
 
 
-@part
-def catch_up(loop, k, streams, buffers, books, own, requests, messages, markouts, sleeves, records):
-    """Let the venue's side of a stream in which we have nothing follow to what has arrived."""
-    stream = streams[k]
-    if is_active(stream) or stream.head_exch >= stream.head_local:
-        return 0
-    bound = buffers[k][stream.head_local - 1].ts_exch_ns
-    status = venue_run(
-        loop, k, streams, buffers, books, own, requests, messages, markouts, sleeves, records, bound
-    )
-    return 0 if status == NEED_DATA else status
-
-
 @inner
-def show(loop, view, feature, book, instrument, reason):
+def show(loop, view, feature, instrument, reason):
     """Bring a view up to date before its strategy is called."""
     view.now_ns = loop.now_ns
     view.reason = reason
     view.n_actions = 0
-    view.best_bid_ticks = book.best_bid_ticks
-    view.best_ask_ticks = book.best_ask_ticks
-    view.best_bid_lots = book_qty(book, 0, book.best_bid_ticks)
-    view.best_ask_lots = book_qty(book, 1, book.best_ask_ticks)
-    view.mid_ticks = mid_of(book)
+    view.best_bid_ticks = feature.best_bid_ticks
+    view.best_bid_lots = feature.best_bid_lots
+    view.best_ask_ticks = feature.best_ask_ticks
+    view.best_ask_lots = feature.best_ask_lots
+    view.mid_ticks = feature.mid_ticks
     view.microprice_ticks = feature.microprice_ticks
     view.queue_imbalance = feature.queue_imbalance
     view.depth_imbalance = feature.depth_imbalance
@@ -252,7 +234,7 @@ def choose(loop, streams, buffers, messages, strategies):
         if turn == FOREVER:
             return DONE
     else:
-        if loop.event_driven != 0:
+        if loop.event_driven != 0 or 0 < loop.max_events - loop.n_events <= FINE:
             turn = min(turn, arrival)
         turn = min(turn, loop.next_sample_ns)
         for j in range(loop.n_strategies):
@@ -273,8 +255,10 @@ def turn_loop(
     gates,
     streams,
     buffers,
-    venue_books,
     books,
+    states,
+    wire_ats,
+    wires,
     features,
     instruments,
     own,
@@ -302,21 +286,7 @@ def turn_loop(
                 halt(loop, streams, requests, views, sleeves, records, DENY_KILL)
             status = choose(loop, streams, buffers, messages, strategies)
             if loop.phase == PHASE_CHOOSE:
-                if status == NEED_DATA:
-                    catch_up(
-                        loop,
-                        loop.stream,
-                        streams,
-                        buffers,
-                        venue_books,
-                        own,
-                        requests,
-                        messages,
-                        markouts,
-                        sleeves,
-                        records,
-                    )
-                elif (
+                if (
                     loop.finished == 0
                     and (status == DONE or status == TIME_LIMIT)
                     and loop.started != 0
@@ -325,11 +295,14 @@ def turn_loop(
                     sample(loop, gate, views, sleeves, instruments, features, records)
                 return status
         if loop.phase == PHASE_VENUE:
-            status = venue_advance(
+            status = advance_all(
                 loop,
                 streams,
                 buffers,
-                venue_books,
+                books,
+                states,
+                wire_ats,
+                wires,
                 own,
                 requests,
                 messages,
@@ -344,24 +317,22 @@ def turn_loop(
             loop.now_ns = loop.turn_ns
             for k in range(loop.n_streams):
                 status = arrive_run(
-                    loop, k, streams, buffers, books, features, instruments, views, sleeves, records
+                    loop,
+                    k,
+                    streams,
+                    buffers,
+                    books,
+                    states,
+                    wire_ats,
+                    wires,
+                    features,
+                    instruments,
+                    views,
+                    sleeves,
+                    records,
                 )
-                if status == NEED_DATA:
-                    status = catch_up(
-                        loop,
-                        k,
-                        streams,
-                        buffers,
-                        venue_books,
-                        own,
-                        requests,
-                        messages,
-                        markouts,
-                        sleeves,
-                        records,
-                    )
-                    return NEED_DATA if status == 0 else status
                 if status != 0:
+                    loop.phase = PHASE_VENUE
                     return status
             loop.phase = PHASE_ANSWER
         if loop.phase == PHASE_ANSWER:
@@ -388,7 +359,7 @@ def turn_loop(
                     continue
                 if loop.n_records > room:
                     return FLUSH
-                show(loop, views[s], features[k], books[k], instruments[k], reason)
+                show(loop, views[s], features[k], instruments[k], reason)
                 strategies[sleeve.strategy].calls += 1
                 loop.sleeve = s
                 if strategies[sleeve.strategy].python != 0:

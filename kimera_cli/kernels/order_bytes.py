@@ -12,7 +12,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import carray, types
+from numba import types
 
 from kimera_cli.kernels._jit import inner, kernel
 from kimera_cli.kernels.encode import put_base64, put_base64_in_query, put_hex
@@ -23,7 +23,7 @@ from kimera_cli.kernels.hmac_sha import (
     hmac512_in_place,
     sha256_in_place,
 )
-from kimera_cli.kernels.pointers import as_pointer
+from kimera_cli.kernels.pointers import array_at
 from kimera_cli.kernels.stamps import NS_PER_MS, NS_PER_S, put_rfc3339_ms, put_seconds_in_query
 from kimera_cli.kernels.text import SLACK, copy_text, put_number, put_steps
 from kimera_cli.layouts import FOK, I64, MARKET
@@ -264,9 +264,9 @@ def _sign256(program, key, out, begin, end, folded):
 
 @kernel(types.int64(types.int64[::1]))
 def _enter(a):
-    programs = carray(as_pointer(a[0]), PROGRAMS, PROGRAM)
-    key = carray(as_pointer(a[1]), 1, KEY)[0]
-    order = carray(as_pointer(a[2]), 1, ORDER)[0]
+    programs = array_at(a[0], PROGRAMS, PROGRAM)
+    key = array_at(a[1], 1, KEY)[0]
+    order = array_at(a[2], 1, ORDER)[0]
     return build_order(programs[a[3]], key, order)
 
 

@@ -14,21 +14,27 @@ from kimera_cli.layouts import BID, NO_ASK, NO_BID
 
 @kernel
 def refresh_own(stream, own):
-    """Recompute best own prices and the price filter after an own order came or went."""
+    """Recompute own prices and the price filter after an own order came or went."""
     best_bid = NO_BID
+    worst_bid = NO_ASK
     best_ask = NO_ASK
+    worst_ask = NO_BID
     bids = 0
     asks = 0
     for i in range(stream.n_own):
         px = own[i].px_ticks
         if own[i].side == BID:
             best_bid = max(best_bid, px)
+            worst_bid = min(worst_bid, px)
             bids |= 1 << (px & 63)
         else:
             best_ask = min(best_ask, px)
+            worst_ask = max(worst_ask, px)
             asks |= 1 << (px & 63)
     stream.own_best_bid = best_bid
+    stream.own_worst_bid = worst_bid
     stream.own_best_ask = best_ask
+    stream.own_worst_ask = worst_ask
     stream.own_bids = bids
     stream.own_asks = asks
 
@@ -130,9 +136,10 @@ def after_snapshot(stream, book, own):
 @inner
 def fill_size(loop, o, reach):
     """Return the lots of own order `o` that `reach` lots of volume fill."""
-    if loop.partial_fills == 0:
+    lots = int(reach)
+    if loop.partial_fills == 0 and lots > 0:
         return o.left_lots
-    return min(o.left_lots, int(reach))
+    return min(o.left_lots, lots)
 
 
 @kernel

@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import types
 
 from kimera_cli.kernels._jit import kernel
 from kimera_cli.kernels.parse import read_frame
 from kimera_cli.kernels.parse_layout import FEED
-from kimera_cli.kernels.pointers import as_pointer
+from kimera_cli.kernels.pointers import array_at
 from kimera_cli.layouts import EVENT, I64
 
 
@@ -32,11 +32,11 @@ def table_of(feed: Any, frame: Any, out: Any) -> I64:
 @kernel(types.int64(types.int64, types.int64, types.int64))
 def enter(address, n, ts_local_ns):
     """Call `read_frame` on the arrays of the table at `address`."""
-    a = carray(as_pointer(address), 6, np.int64)
+    a = array_at(address, 6, np.int64)
     return read_frame(
-        carray(as_pointer(a[0]), a[1], FEED)[0],
-        carray(as_pointer(a[2]), a[3], np.uint8),
+        array_at(a[0], a[1], FEED)[0],
+        array_at(a[2], a[3], np.uint8),
         n,
         ts_local_ns,
-        carray(as_pointer(a[4]), a[5], EVENT),
+        array_at(a[4], a[5], EVENT),
     )

@@ -32,7 +32,6 @@ TIME_LIMIT = 7
 PAUSED = 8
 """The next moment lies after loop.pause_ns: wait for the wall clock, move pause_ns on, come back.
 """
-
 # --- latency models ----------------------------------------------------------------------------
 LATENCY_CONSTANT = 0
 LATENCY_LOGNORMAL = 1
@@ -117,8 +116,19 @@ STREAM = np.dtype(
     [
         ("n", "i8"),  # events in the buffer
         ("eof", "i8"),
-        ("head_exch", "i8"),  # next event that the venue's side processes
-        ("head_local", "i8"),  # next event that arrives here
+        ("head_exch", "i8"),  # next event that the venue's side and the book process
+        ("head_local", "i8"),  # next event that arrives here; never beyond head_exch for long
+        ("passed", "i8"),  # events that have left the buffer: its row 0 is event number `passed`
+        ("special", "i8"),  # number after the last event that arrival must look at one by one
+        ("wire_head", "i8"),  # states of the book on their way to us (wire_at, wire)
+        ("wire_tail", "i8"),
+        ("chunk_address", "i8"),  # events that wait for room in the buffer
+        ("chunk_n", "i8"),
+        ("chunk_at", "i8"),
+        ("feed_model", "i8"),
+        ("feed_constant_ns", "i8"),
+        ("feed_sigma", "f8"),
+        ("feed_shift_ns", "i8"),
         ("ts_exch_ns", "i8"),  # venue time reached
         ("ts_local_ns", "i8"),  # time of the last arrival
         ("feed_ns", "i8"),  # feed latency of the last arrival
@@ -131,7 +141,9 @@ STREAM = np.dtype(
         ("n_requests", "i8"),
         ("request_seq", "i8"),
         ("own_best_bid", "i8"),
+        ("own_worst_bid", "i8"),
         ("own_best_ask", "i8"),
+        ("own_worst_ask", "i8"),
         (
             "own_bids",
             "u8",
@@ -154,6 +166,7 @@ STREAM = np.dtype(
         ("last_answer_ns", "i8"),
         ("mark_ticks", "i8"),
         ("ready", "i8"),  # a consistent two-sided book has been seen
+        ("ready_ns", "i8"),  # when it arrives here
     ],
     align=True,
 )

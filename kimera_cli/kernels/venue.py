@@ -38,6 +38,7 @@ from kimera_cli.kernels.displayed import (
     forget_taken,
     take_displayed,
 )
+from kimera_cli.kernels.features import features_trade
 from kimera_cli.kernels.heap import heap_drop
 from kimera_cli.kernels.own_orders import (
     after_snapshot,
@@ -136,25 +137,30 @@ def venue_execute(loop, stream, book, messages, markouts, own, e):
         )
 
 
-@part
-def venue_event(loop, stream, book, messages, markouts, own, e):
-    """Apply one event at the venue; return the book's status (0 ok).
+@inner
+def venue_event(loop, stream, book, state, messages, markouts, own, e):
+    """Apply one event at the venue, up to the end of its message; return the book's status (0 ok).
 
-    Inlined: a call with arrays costs more than the event (their reference counts are atomic), so
-    arrays
-    are handed on only where an own order is concerned.
+    `state`: the features as of this event; trades enter them here.
     """
     kind = e.kind
+    flags = e["flags"]
     status = 0
     if kind == DEPTH:
-        if (e["flags"] & F_STALE) == 0:
+        if (flags & F_STALE) == 0:
             status = venue_level(loop, stream, book, own, e)
     elif kind == TRADE:
-        if stream.n_own > 0 and (e["flags"] & (F_HIDDEN | F_SNAPSHOT)) == 0:  # retold: past
+        if stream.n_own > 0 and (flags & (F_HIDDEN | F_SNAPSHOT)) == 0:  # retold: past
             venue_trade(loop, stream, book, messages, markouts, own, e)
+        if loop.features_on != 0 and (flags & F_SNAPSHOT) == 0:
+            features_trade(state, e.side, e.px_ticks, e.qty_lots, e.ts_local_ns)
     elif ADD <= kind <= EXECUTE:
-        if kind == EXECUTE and stream.n_own > 0:
-            venue_execute(loop, stream, book, messages, markouts, own, e)
+        if kind == EXECUTE:
+            if stream.n_own > 0:
+                venue_execute(loop, stream, book, messages, markouts, own, e)
+            if loop.features_on != 0:
+                lots = book_qty(book, e.side, e.px_ticks) - e.qty_lots
+                features_trade(state, 1 - e.side, e.px_ticks, lots, e.ts_local_ns)
         if e.seq > stream.priority:
             stream.priority = e.seq
         status = venue_level(loop, stream, book, own, e)
@@ -162,15 +168,19 @@ def venue_event(loop, stream, book, messages, markouts, own, e):
         book_clear(book, e.side)
         stream.n_taken = 0
         stream.in_snapshot = 1
-    if (e["flags"] & F_LAST) != 0:
-        if stream.in_snapshot == 1 and kind != CLEAR:
-            stream.in_snapshot = 0
-            after_snapshot(stream, book, own)
-        if stream.n_own > 0 and stream.in_snapshot == 0:
-            low = book.best_ask_ticks <= stream.own_best_bid
-            if low or book.best_bid_ticks >= stream.own_best_ask:
-                book_crosses_own(loop, stream, book, messages, markouts, own, e.ts_exch_ns)
+    if (flags & F_LAST) != 0 and stream.in_snapshot == 1 and kind != CLEAR:
+        stream.in_snapshot = 0
+        after_snapshot(stream, book, own)
     return status
+
+
+@inner
+def venue_message(loop, stream, book, messages, markouts, own, ts_ns):
+    """A message is complete: displayed size that now crosses own orders fills them."""
+    if stream.n_own > 0 and stream.in_snapshot == 0:
+        low = book.best_ask_ticks <= stream.own_best_bid
+        if low or book.best_bid_ticks >= stream.own_best_ask:
+            book_crosses_own(loop, stream, book, messages, markouts, own, ts_ns)
 
 
 @inner

@@ -20,7 +20,17 @@ from kimera_cli.kernels.book import (
     book_qty,
     book_set,
 )
-from kimera_cli.layouts import ASK, BID, EVENT, I64, NO_ASK, NO_BID, NO_SIDE, Events
+from kimera_cli.layouts import (
+    ASK,
+    BID,
+    EVENT,
+    I64,
+    NO_ASK,
+    NO_BID,
+    NO_SIDE,
+    Events,
+    aligned_zeros,
+)
 
 
 class Level(NamedTuple):
@@ -32,7 +42,7 @@ class Level(NamedTuple):
 
 def new_books(n: int) -> Any:
     """Return n empty books, shape (n,) of dtype BOOK; `books[k]` is what kernels take."""
-    books = np.zeros(n, BOOK).view(np.recarray)
+    books = aligned_zeros(n, BOOK).view(np.recarray)
     books["best_bid_ticks"] = NO_BID
     books["best_ask_ticks"] = NO_ASK
     return books

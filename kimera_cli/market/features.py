@@ -8,13 +8,13 @@ import numpy as np
 
 from kimera_cli.errors import DataError
 from kimera_cli.kernels.features import features_run
-from kimera_cli.layouts import EVENT, FEATURES, Events
+from kimera_cli.layouts import EVENT, FEATURES, Events, aligned_zeros
 from kimera_cli.market.book import new_books
 
 
 def new_features(n: int) -> Any:
     """Return n fresh feature states, shape (n,) of dtype FEATURES."""
-    return np.zeros(n, FEATURES).view(np.recarray)
+    return aligned_zeros(n, FEATURES).view(np.recarray)
 
 
 class FeatureStream:

@@ -20,7 +20,7 @@ from kimera_cli.errors import DataError
 from kimera_cli.instrument import Instrument
 from kimera_cli.kernels.flow import FLOW, MAX_DEPTH, TABLE, flow_open, flow_run
 from kimera_cli.kernels.match_book import BAND, CAPACITY
-from kimera_cli.layouts import EVENT, I64, VENUES, Events
+from kimera_cli.layouts import I64, VENUES, Events, empty_events
 from kimera_cli.market.matching import new_engines
 from kimera_cli.settings import Market
 
@@ -91,7 +91,7 @@ class SyntheticMarket:
         flow = new_flow(self.settings, _seed_of(self.seed, self.index), self.family)
         engine = new_engines(1, _base_ticks(self.settings))[0]
         wanted = max(size, BLOCK)
-        block = np.zeros(wanted + 2 * CAPACITY + 2, EVENT)
+        block = empty_events(wanted + 2 * CAPACITY + 2)
         block["venue"] = VENUES.index("synthetic")
         out = block.view(np.recarray)
         n = int(flow_open(flow, engine, _opening_orders(self.settings), out))

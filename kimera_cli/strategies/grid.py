@@ -50,37 +50,44 @@ ERRORS = {
 
 
 @kernel
-def on_ladder(px_ticks, first, step, levels):
-    """Return True when px_ticks is one of first, first + step, ... (levels of them)."""
-    distance = (px_ticks - first) * (1 if step > 0 else -1)
-    gap = abs(step)
-    return distance >= 0 and distance % gap == 0 and distance // gap < levels
+def rung(distance, gap, levels):
+    """Return which level lies `distance` ticks from a ladder's first one, or -1.
+
+    By the nearest multiple: a multiplication, where the remainder of a division takes 15 cycles.
+    """
+    level = np.int64(distance * (1.0 / gap) + 0.5)
+    return level if 0 <= distance == level * gap and level < levels else -1
 
 
 @kernel
-def has_price(view, px_ticks):
-    """Return True when any own order, whatever its side and state, stands at px_ticks."""
-    for i in range(MAX_ORDERS):
-        if view.orders[i].state != ORDER_NONE and view.orders[i].tag == px_ticks:
-            return True
-    return False
+def look_over(view, bid, ask, gap, levels):
+    """Cancel the open orders that stand on no level of their side's ladder.
 
-
-@kernel
-def cancel_strays(view, bid, ask, gap, levels):
-    """Cancel the open orders that stand at no price of their side's ladder."""
+    Returns two bit masks: the levels, from each ladder's first, at whose price any own order
+    stands, whatever its side and state.
+    """
+    bids = asks = seen = 0
     for i in range(MAX_ORDERS):
+        if seen == view.n_orders:
+            break
         order = view.orders[i]
-        if order.state == ORDER_NONE or not is_open(view, i):
+        if order.state == ORDER_NONE:
             continue
-        first, step = (bid, -gap) if order.side == BID else (ask, gap)
-        if not on_ladder(order.px_ticks, first, step, levels):
+        seen += 1
+        on_bids = rung(bid - order.px_ticks, gap, levels)
+        on_asks = rung(order.px_ticks - ask, gap, levels)
+        if on_bids >= 0:
+            bids |= 1 << on_bids
+        if on_asks >= 0:
+            asks |= 1 << on_asks
+        if (on_bids if order.side == BID else on_asks) < 0 and is_open(view, i):
             cancel(view, i)
+    return bids, asks
 
 
 @kernel
-def send_missing(view, side, first, step, levels, lots):
-    """Send an order at each price of the ladder where none stands; spot is not sold short."""
+def send_missing(view, side, first, step, levels, lots, taken):
+    """Send an order on each level that is not in `taken`; spot is not sold short."""
     free = levels * lots
     if side == ASK and view.kind == SPOT:
         free = view.position_lots - view.open_ask_lots
@@ -88,7 +95,7 @@ def send_missing(view, side, first, step, levels, lots):
         px_ticks = first + i * step
         if free < lots:
             return
-        if px_ticks > 0 and not has_price(view, px_ticks):
+        if px_ticks > 0 and (taken >> i) & 1 == 0:
             free -= lots
             place(view, side, px_ticks, lots, LIMIT, POST_ONLY, px_ticks)
 
@@ -110,9 +117,9 @@ def decide(view):
     mid = 0.5 * (view.best_bid_ticks + view.best_ask_ticks)
     bid = min(np.int64(np.floor((mid - half - skew) / gap)) * gap, view.best_bid_ticks)
     ask = max(np.int64(np.ceil((mid + half - skew) / gap)) * gap, view.best_ask_ticks)
-    cancel_strays(view, bid, ask, gap, levels)
+    bids, asks = look_over(view, bid, ask, gap, levels)
     if units < view.params[5]:
-        send_missing(view, BID, bid, -gap, levels, lots)
+        send_missing(view, BID, bid, -gap, levels, lots, bids)
     if units > -view.params[5]:
-        send_missing(view, ASK, ask, gap, levels, lots)
+        send_missing(view, ASK, ask, gap, levels, lots, asks)
     return 0

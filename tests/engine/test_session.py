@@ -128,7 +128,7 @@ def test_the_kill_file_halts_a_running_session(
     request_of: RequestOf, scripted: Scripted, tmp_path: Path
 ) -> None:
     kill = tmp_path / "kill"
-    long = tape(3_000, 100 * MS)  # more than one slice, so that the session looks around
+    long = tape(6_000, 100 * MS)  # more than one slice, so that the session looks around
     session = start(request_of([long], [scripted(TRADER)], kill_file=kill))
     for _ in session.steps():
         if session.market_ns > 5 * S:
@@ -137,7 +137,7 @@ def test_the_kill_file_halts_a_running_session(
     assert (summary.status, summary.halted_by) == ("halted", "risk.kill_switch")
     assert summary.denied > 0
     fills = RunFolder.open(session.folder.path).fills()
-    assert fills["ts_ns"][-1] < T0 + 1_500 * S  # the slice in work when the file came
+    assert fills["ts_ns"][-1] < T0 + 3_000 * S  # the slice in work when the file came
 
 
 # --- pace ------------------------------------------------------------------------------------

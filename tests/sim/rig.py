@@ -348,8 +348,7 @@ def replay(
     )
     arrays, _ = setup.build(request)
     if buffer:
-        arrays.buffers = np.zeros((len(sources), buffer), EVENT)
-        arrays._seal()
+        arrays.resize_buffers(buffer)
     shift = feed_shift_ns(sources, profile.latency)  # type: ignore[arg-type]
     feed = Feed(sources, arrays, profile.latency, shift)  # type: ignore[arg-type]
     if kill_ns:
