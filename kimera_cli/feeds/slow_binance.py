@@ -8,7 +8,7 @@ import msgspec
 
 from kimera_cli.data.importers.cryptofeed_rows import Row, Update, book
 from kimera_cli.feeds.slow import Control, Slow
-from kimera_cli.feeds.text_values import Id, Ms
+from kimera_cli.feeds.text_values import MOST, Id, Ms
 from kimera_cli.layouts import ASK, BID, DEPTH, QUOTE, TRADE, Events
 from kimera_cli.units import NS_PER_MS
 
@@ -31,7 +31,7 @@ class Depth(msgspec.Struct):
     """depthUpdate; futures tell T and pu."""
 
     s: str
-    E: Ms
+    E: Id
     U: Id
     u: Id
     b: Levels
@@ -83,6 +83,7 @@ class AggregateTrade(Trade):
     a: Id
 
 
+LAST_MS = MOST // NS_PER_MS
 _ENVELOPE = msgspec.json.Decoder(Envelope)
 _IGNORED = ("kline", "24hrTicker", "24hrMiniTicker", "markPriceUpdate", "forceOrder")
 
@@ -119,6 +120,8 @@ class BinanceSlow(Slow):
         decode = msgspec.json.decode
         if kind == "depthUpdate":
             depth = decode(data, type=Depth)
+            if not depth.T and depth.E > LAST_MS:
+                raise self.bad("E", f"milliseconds up to {LAST_MS}", depth.E)
             return self._of(name, depth.s, _depth(depth, _is_partial(channel)))
         if kind == "trade":
             trade = decode(data, type=SingleTrade)

@@ -81,7 +81,8 @@ class BybitSlow(Slow):
             raise self.bad("topic", "snapshot or delta of orderbook.N", f"{message.type} {depth}")
         whole = msgspec.json.decode(message.data, type=Book)
         ts = (message.cts or message.ts) * NS_PER_MS
-        rows = _best(whole, ts) if depth == "1" else _book(whole, ts, message.type == "snapshot")
+        all_of_it = message.type == "snapshot"
+        rows = _best(whole, ts, all_of_it) if depth == "1" else _book(whole, ts, all_of_it)
         return [Update(self._same(symbol, whole.s), rows)]
 
     def _same(self, topic: str, symbol: str) -> str:
@@ -113,13 +114,13 @@ def _book(whole: Book, ts_ns: int, snapshot: bool) -> list[Row]:
     return book(levels, snapshot=snapshot, seq=whole.u, ref=ref, ts_exch_ns=ts_ns)
 
 
-def _best(whole: Book, ts_ns: int) -> list[Row]:
-    """Return quotes of the levels that are there; a size of nought is a level that left."""
+def _best(whole: Book, ts_ns: int, snapshot: bool) -> list[Row]:
+    """Return quotes of the levels that are there; in a delta a size of nought is one that left."""
     quotes = [
         Row(QUOTE, side, px, qty, whole.u, 0, ts_ns)
         for side, each in ((BID, whole.b), (ASK, whole.a))
         for px, qty in each
-        if qty.strip("0.")
+        if snapshot or qty.strip("0.")
     ]
     return quotes or [Row(STATUS, NO_SIDE, 0, 0, whole.u, 0, ts_ns)]
 

@@ -21,6 +21,8 @@ from kimera_cli.kernels.parse_number import decimal_steps, short_steps, unsigned
 from kimera_cli.layouts import DEPTH
 
 _OPEN, _SHUT = 91, 93
+_SEEN = 63
+"""Bytes from the first digit of a price on that the masks tell of."""
 
 
 @inner
@@ -70,7 +72,9 @@ def read_levels(feed, counted_frame, i, op, symbol, flags, ts_local_ns, counted_
             & (lowest_bit(next_bits(qty_points)) >= qty_length)
         ):
             i += qty_at + qty_length
+            seen = qty_at + qty_length
         else:
+            seen = np.int64(_SEEN)
             if op.exponents:
                 px, i = exponent_steps(frame, i, px_steps)
             else:
@@ -95,9 +99,17 @@ def read_levels(feed, counted_frame, i, op, symbol, flags, ts_local_ns, counted_
             for _ in range(op.most):
                 if not stands(frame, i, mid, mid_mask):
                     return np.int64(-SHAPE), i
-                rest, i = unsigned_integer(frame, i + mid_length)
-                if rest < 0:
-                    return rest, i
+                i += mid_length
+                seen = min(seen + mid_length, np.int64(_SEEN))
+                digits = lowest_bit((others | points) >> np.uint64(seen))
+                if seen + digits < _SEEN and digits > 0:
+                    i += digits
+                    seen += digits
+                else:
+                    seen = np.int64(_SEEN)
+                    rest, i = unsigned_integer(frame, i)
+                    if rest < 0:
+                        return rest, i
         if stands(frame, i, between, between_mask) & (
             (between_length <= 8) | stands(frame, i + 8, behind, behind_mask)
         ):

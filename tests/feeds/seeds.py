@@ -6,6 +6,8 @@ import gzip
 from decimal import Decimal
 from typing import NamedTuple
 
+from kimera_cli.feeds.binance import BINANCE, BINANCE_COINM, BINANCE_USDM
+from kimera_cli.feeds.bybit import BYBIT
 from kimera_cli.feeds.coinbase import COINBASE
 from kimera_cli.feeds.dialect import Dialect
 from kimera_cli.feeds.htx import HTX
@@ -155,12 +157,82 @@ _HTX = (
 )
 
 
+def _stream(channel: str, data: str, symbol: str = "BTCUSDT") -> str:
+    return f'{{"stream":"{symbol.lower()}@{channel}","data":{data}}}'
+
+
+_LEVELS = '"b":[["61737.63","1.54698000"],["1.00000000","0.00000000"]],"a":[["61837.6","7"]]'
+_BEST = '"b":"61837.63","B":"3.78826000","a":"61837.64000000","A":"1"'
+_BINANCE = (
+    _stream(
+        "depth@100ms",
+        f'{{"e":"depthUpdate","E":1723161255208,"s":"BTCUSDT","U":50093,"u":50094,{_LEVELS}}}',
+    ),
+    _stream(
+        "trade",
+        '{"e":"trade","E":17,"s":"BTCUSDT","t":37,"p":"61837.63","q":"0.02000","T":16,"m":true,'
+        '"M":true}',
+    ),
+    _stream(
+        "aggTrade",
+        '{"e":"aggTrade","E":17,"s":"BTCUSDT","a":37,"p":"61837.63","q":"0.02","f":1,"l":2,"T":16,'
+        '"m":false,"M":true}',
+    ),
+    _stream("bookTicker", f'{{"u":50093239212,"s":"BTCUSDT",{_BEST}}}'),
+)
+
+
+def _futures(symbol: str) -> tuple[str, ...]:
+    who = f'"s":"{symbol}","ps":"BTCUSD",'
+    depth = f'{{"e":"depthUpdate","E":9,"T":8,{who}"U":5,"u":7,"pu":4,{_LEVELS},"st":1}}'
+    trade = f'{{"e":"trade","E":9,"T":8,"s":"{symbol}","t":7,"p":"61800.3","q":"0.006",'
+    aggregate = f'{{"e":"aggTrade","E":9,"a":3,"s":"{symbol}","p":"64990.90","q":"0.002",'
+    return (
+        _stream("depth@0ms", depth, symbol),
+        _stream("trade", trade + '"X":"MARKET","m":false}', symbol),
+        _stream("aggTrade", aggregate + '"nq":"0","f":1,"l":1,"T":8,"m":true}', symbol),
+        _stream("bookTicker", f'{{"e":"bookTicker","u":5,{who}{_BEST},"T":8,"E":9}}', symbol),
+    )
+
+
+_BYBIT_BOOK = '{"s":"BTCUSDT",' + _LEVELS + ',"u":17,"seq":814547787693},"cts":1790134712120}'
+_BYBIT_TRADE = (
+    '{"T":1774021164272,"s":"BTCUSDT","S":"%s","v":"0.001","p":"69916.80","L":"MinusTick",'
+    '"i":"8c931d9a-b703","BT":false,"RPI":false,"seq":549792210006}'
+)
+_BYBIT_SPOT_TRADE = (
+    '{"i":"2100000000188691524","T":1789299660688,"p":"1.5","v":"2","S":"Buy","seq":1,'
+    '"s":"BTCUSDT","BT":false,"RPI":true}'
+)
+_BYBIT_HEAD = '{"topic":"%s.BTCUSDT","type":"%s","ts":1790134712130,"data":'
+_BYBIT_SPOT_HEAD = '{"topic":"%s.BTCUSDT","ts":1790134712130,"type":"%s","data":'
+_BYBIT = (
+    _BYBIT_HEAD % ("orderbook.50", "delta") + _BYBIT_BOOK,
+    _BYBIT_SPOT_HEAD % ("orderbook.200", "snapshot") + _BYBIT_BOOK,
+    _BYBIT_HEAD % ("orderbook.1", "snapshot")
+    + '{"s":"BTCUSDT","b":[["86723.40","0.194"]],"a":[["86723.5","1"]],"u":17,"seq":8}}',
+    _BYBIT_HEAD % ("publicTrade", "snapshot")
+    + f"[{_BYBIT_TRADE % 'Sell'},{_BYBIT_TRADE % 'Buy'}]}}",
+    _BYBIT_SPOT_HEAD % ("publicTrade", "snapshot") + f"[{_BYBIT_SPOT_TRADE}]}}",
+)
+
+
 def _case(dialect: Dialect, instruments: tuple[Instrument, ...], frames: tuple[str, ...]) -> Case:
     first, second = instruments
     return Case(dialect, (first, second), tuple(frame.encode() for frame in frames))
 
 
+_COINM = ("BTCUSD_PERP", "ETHUSD_PERP")
+_USDT = ("BTCUSDT", "ETHUSDT")
 CASES = {
+    "binance": _case(BINANCE, _pair("binance", _USDT, "BTC", "USDT"), _BINANCE),
+    "binanceusdm": _case(
+        BINANCE_USDM, _pair("binanceusdm", _USDT, "BTC", "USDT"), _futures("BTCUSDT")
+    ),
+    "binancecoinm": _case(
+        BINANCE_COINM, _pair("binancecoinm", _COINM, "BTC", "USD"), _futures("BTCUSD_PERP")
+    ),
+    "bybit": _case(BYBIT, _pair("bybit", _USDT, "BTC", "USDT"), _BYBIT),
     "okx": _case(OKX, _pair("okx", ("BTC-USDT", "ETH-USDT"), "BTC", "USDT"), _OKX),
     "kraken": _case(KRAKEN, _pair("kraken", ("XBTUSD", "ETHUSD"), "XBT", "USD"), _KRAKEN),
     "coinbase": _case(COINBASE, _pair("coinbase", ("BTC-USD", "ETH-USD"), "BTC", "USD"), _COINBASE),
