@@ -27,6 +27,7 @@ SUITES: dict[str, Suite] = {
     "tick": Suite("tick", "Nanoseconds from an event to an order slot."),
     "gate": Suite("gate", "Decisions/s of the risk gate."),
     "route": Suite("route", "Orders/s split over six venues' books."),
+    "order": Suite("order", "Nanoseconds from ticks and lots to signed order bytes."),
     "features": Suite("features", "Feature updates/s after each message."),
     "scale": Suite("scale", "Cost per event by instruments and by depth."),
     "ring": Suite("ring", "Messages/s between two processes, and how long one takes."),
