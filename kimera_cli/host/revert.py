@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from kimera_cli.errors import DataError, KimeraError
 from kimera_cli.host import persist
 from kimera_cli.host.apply import boot_id
-from kimera_cli.host.journal import DONE, FILE, INTENT, REVERTED, Entry, Journal
+from kimera_cli.host.journal import DONE, FILE, REVERTED, Entry, Journal
 from kimera_cli.host.tree import Tree
 from kimera_cli.host.values import settled
 from kimera_cli.records import HostResult
@@ -25,7 +25,8 @@ _ALLOWED = ("/proc/sys/", "/proc/irq/", "/sys/")
 class Changed:
     """All that was done to one path and not taken back.
 
-    `old` is where it began, `made` everything that it was made since, `held` the last of these: as
+    `old` is where it began (for a value that somebody else set between two applies: that one),
+    `made` everything that it was made since, `held` the last of these: as
     it was asked for, and as the kernel took it.
     """
 
@@ -44,8 +45,8 @@ class Changed:
 
     @property
     def new(self) -> str | None:
-        """What it was made last."""
-        return self.made[-1]
+        """What it was made last, as it was asked for."""
+        return self.held[0]
 
 
 def changed(journal: Journal) -> list[Changed]:
@@ -62,15 +63,20 @@ def changed(journal: Journal) -> list[Changed]:
 
 
 def _group(path: str, entries: list[Entry], found: dict[int, str]) -> Changed:
-    # What the kernel made of a value counts as ours too: it may round.
-    made = [found.get(e.n) for e in entries if e.kind == INTENT and found.get(e.n)]
-    made += [e.body["old"] for e in entries[1:]]
-    made += [e.body["new"] for e in entries]
-    first, last = entries[0].body, entries[-1]
-    held = (last.body["new"], found.get(last.n) or last.body["new"])
+    """Return what was done to one path since it last held a value that was not ours."""
+
+    def made(entry: Entry) -> tuple[str | None, ...]:
+        # What the kernel made of a value counts as ours too: it may round.
+        return entry.body["new"], found.get(entry.n) or entry.body["new"]
+
+    start = 0
+    for k in range(1, len(entries)):
+        if entries[k].body["old"] not in made(entries[k - 1]):
+            start = k
+    first, last = entries[start].body, entries[-1]
+    ours = tuple(value for entry in entries[start:] for value in made(entry))
     boot = str(last.body.get("boot", ""))
-    item, old = str(first["item"]), first["old"]
-    return Changed(path, item, old, tuple(made), held, boot, tuple(entries))
+    return Changed(path, str(first["item"]), first["old"], ours, made(last), boot, tuple(entries))
 
 
 def _check(journal: Journal, entry: Entry) -> None:

@@ -183,6 +183,38 @@ def test_what_vanished_since_the_probe_is_denied_and_never_made(tuned: Tuned, ho
     assert not (host / SWAPPINESS[1:]).exists()
 
 
+def test_what_is_as_it_should_be_by_now_is_not_written(tuned: Tuned, host: Path) -> None:
+    """Somebody set it between the probe and the apply: it is not ours, and revert leaves it."""
+    items = list(probe(tuned.tree, "hft"))
+    put(host, SWAPPINESS, "1")
+    with Journal.open(tuned.path, tuned.ticks) as journal:
+        done = by_path(list(apply(tuned.tree, "hft", items, journal, keep=False)))
+    assert done[SWAPPINESS].status == "already"
+    assert SWAPPINESS not in by_path(tuned.revert())
+
+
+def test_a_value_that_somebody_set_between_two_applies_is_where_it_goes_back_to(
+    tuned: Tuned, host: Path
+) -> None:
+    tuned.apply("laptop")
+    put(host, SWAPPINESS, "33")
+    tuned.apply("hft")
+    back = by_path(tuned.revert())[SWAPPINESS]
+    assert (back.status, back.old, back.found) == ("reverted", "33", "33")
+    assert tuned.revert() == []
+
+
+def test_a_killed_switch_of_verify_is_no_conflict(tuned: Tuned, host: Path) -> None:
+    """It leaves old values, new values, or some of each."""
+    before = picture(host)
+    tuned.apply("laptop")
+    tuned.apply("hft")
+    put(host, SWAPPINESS, "60")
+    put(host, "/proc/sys/net/ipv4/tcp_slow_start_after_idle", "1")
+    assert {r.status for r in tuned.revert()} == {"reverted", "already"}
+    assert picture(host) == before
+
+
 def test_somebody_elses_value_is_a_conflict_and_stays(tuned: Tuned, host: Path) -> None:
     before = picture(host)
     tuned.apply()
