@@ -24,6 +24,12 @@ ROWS = {
     "tick": {"tick.synthetic"},
     "gate": {"gate.accept", "gate.mixed"},
     "route": {"route.small", "route.deep", "route.minimums"},
+    "order": {
+        "order.hmac",
+        *(f"order.{v}.rest" for v in ("binance", "bybit", "okx", "kraken", "htx")),
+        *(f"order.{v}.websocket" for v in ("binance", "bybit", "okx", "kraken")),
+        "order.coinbaseexchange.rest",
+    },
     "features": {"features.synthetic"},
     "scale": {f"scale.{name}-{n}" for name in ("instruments", "loop") for n in INSTRUMENTS}
     | {f"scale.{name}-{n}" for name in ("depth", "wide") for n in DEPTHS},
