@@ -54,21 +54,73 @@ def complete(repository: Path, folder: Path, line: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("kimera pro", ["profile"]),
-        ("kimera profile ", ["list", "show", "check"]),
-        ("kimera profile s", ["show"]),
-        ("kimera --format csv profile sh", ["show"]),
-        ("kimera profile show --or", ["--origin"]),
-        ("kimera doctor --format j", ["jsonl", "json"]),
-        ("kimera --profile h", ["hft"]),
-        ("kimera --lock profile doc", ["doctor"]),
-        ("kimera -q profile show --profile ", ["development", "hft", "production"]),
-        ("kimera nonsense-x", []),
-    ],
-)
+LINES = [
+    ("kimera pro", ["profile"]),
+    ("kimera profile ", ["list", "show", "check"]),
+    ("kimera profile s", ["show"]),
+    ("kimera --format csv profile sh", ["show"]),
+    ("kimera profile show --or", ["--origin"]),
+    ("kimera doctor --format j", ["jsonl", "json"]),
+    ("kimera --profile h", ["hft"]),
+    ("kimera --lock profile doc", ["doctor"]),
+    ("kimera -q profile show --profile ", ["development", "hft", "production"]),
+    ("kimera nonsense-x", []),
+]
+
+
+def in_shell(command: list[str], folder: Path) -> list[str]:
+    """Return what a shell printed, line by line; a shell that is not installed skips the test."""
+    if (found := shutil.which(command[0])) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(
+        [found, *command[1:]],
+        capture_output=True,
+        text=True,
+        env={"PATH": str(folder), "HOME": str(folder)},
+        cwd=folder,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def fish_offers(repository: Path, folder: Path, line: str) -> list[str]:
+    """Ask fish itself what it would offer."""
+    script = f"source '{repository}/completions/kimera.fish'; complete -C '{line}'"
+    return [row.split("\t")[0] for row in in_shell(["fish", "--no-config", "-c", script], folder)]
+
+
+def zsh_offers(repository: Path, folder: Path, line: str) -> list[str]:
+    """Run the function in zsh as its completion system does; matching is left to us."""
+    words = line.split(" ")
+    quoted = " ".join(f"'{word}'" for word in words)
+    script = f"""
+        compadd() {{ shift; print -l -- "$@"; }}
+        _describe() {{ for set in "${{@:2}}"; do [[ $set == -* ]] || print -l -- "${{(@P)set}}"; done; }}
+        _files() {{ :; }}
+        compdef() {{ :; }}
+        words=({quoted})
+        CURRENT={len(words)}
+        source '{repository}/completions/_kimera'
+        [[ $functions[_kimera] ]] && _kimera
+    """
+    offered = [row.split(":")[0] for row in in_shell(["zsh", "-f", "-c", script], folder)]
+    return [word for word in dict.fromkeys(offered) if word.startswith(words[-1])]
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES)
+def test_fish_completes(repository: Path, tmp_path: Path, line: str, expected: list[str]) -> None:
+    offered = fish_offers(repository, tmp_path, line)
+    assert [word for word in offered if not word.startswith("nonsense")] == sorted(expected)
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES)
+def test_zsh_completes(repository: Path, tmp_path: Path, line: str, expected: list[str]) -> None:
+    offered = [word for word in zsh_offers(repository, tmp_path, line) if word]
+    assert [word for word in offered if not (line.endswith(" ") and word[0] == "-")] == expected
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES)
 def test_bash_completes(repository: Path, tmp_path: Path, line: str, expected: list[str]) -> None:
     assert complete(repository, tmp_path, line) == expected
 
