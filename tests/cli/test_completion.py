@@ -96,7 +96,9 @@ def zsh_offers(repository: Path, folder: Path, line: str) -> list[str]:
     quoted = " ".join(f"'{word}'" for word in words)
     script = f"""
         compadd() {{ shift; print -l -- "$@"; }}
-        _describe() {{ for set in "${{@:2}}"; do [[ $set == -* ]] || print -l -- "${{(@P)set}}"; done; }}
+        _describe() {{
+            for set in "${{@:2}}"; do [[ $set == -* ]] || print -l -- "${{(@P)set}}"; done
+        }}
         _files() {{ :; }}
         compdef() {{ :; }}
         words=({quoted})
