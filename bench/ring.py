@@ -34,7 +34,7 @@ from . import ring_blocks, targets
 from .harness import Case, Timing, Watch, measure
 from .limit import ABSENT
 from .request import Request, row
-from .ring_side import Job, Side, sides
+from .ring_side import Job, Side, both, sides
 from .yardstick import yardstick
 
 MESSAGES = 10_000_000
@@ -129,10 +129,7 @@ def _flat(
 
 
 def _once(pair: tuple[Side, Side], job: Job, watch: Watch, preempted: list[int]) -> None:
-    writer, reader = pair
-    reader.send(job)
-    writer.send(job)
-    wrote, read = writer.wait(), reader.wait()
+    wrote, read = both(*pair, job)
     watch.laps.append((read.ended_ns - wrote.began_ns, job.n))
     preempted.append(wrote.preempted + read.preempted)
 

@@ -12,7 +12,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from kimera_cli.errors import RunError
 
+PATIENCE_S = 2
 Name = Literal["writer", "reader"]
 
 
@@ -58,27 +59,49 @@ class Side:
         other.close()
 
     def send(self, job: Job) -> None:
-        """Give it work; it begins at once."""
-        self.link.send(job)
+        """Give it work; it begins at once. RunError `run.bench_ring` when it died."""
+        try:
+            self.link.send(job)
+        except OSError as error:
+            raise self._failed("the process ended") from error
 
-    def wait(self) -> Done:
+    def take(self) -> Done:
         """Return its answer; RunError `run.bench_ring` when it failed or died."""
         try:
             done: Done = self.link.recv()
-        except EOFError:
-            done = Done(0, 0, 0, "the process ended")
+        except (EOFError, OSError) as error:
+            raise self._failed("the process ended") from error
         if done.error:
-            raise RunError(
-                "run.bench_ring",
-                f"expected the {self.name} of the ring to do its work, was: {done.error}",
-                "run it again; if it fails again that is a defect of kimera: please report it",
-            )
+            raise self._failed(done.error)
         return done
 
+    def _failed(self, was: str) -> RunError:
+        return RunError(
+            "run.bench_ring",
+            f"expected the {self.name} of the ring to do its work, was: {was}",
+            "run it again; if it fails again that is a defect of kimera: please report it",
+        )
+
     def close(self) -> None:
-        """End the process."""
+        """End the process, also one that spins because the other side is gone."""
         self.link.close()
-        self.process.join()
+        self.process.join(PATIENCE_S)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def both(writer: Side, reader: Side, job: Job) -> tuple[Done, Done]:
+    """Let both do a job, the reader first; return their answers as soon as both are there."""
+    reader.send(job)
+    writer.send(job)
+    answers: dict[str, Done] = {}
+    while len(answers) < 2:
+        waiting = {side.link: side for side in (writer, reader) if side.name not in answers}
+        for link in wait(list(waiting)):
+            side = waiting[link]  # type: ignore[index]
+            answers[side.name] = side.take()
+    return answers["writer"], answers["reader"]
 
 
 @contextmanager

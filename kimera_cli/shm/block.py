@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from kimera_cli.errors import RunError
+from kimera_cli.errors import DataError, RunError
 from kimera_cli.kernels.fence import load_relaxed, store_relaxed
 from kimera_cli.shm.layout import READER_BEAT_AT, SIDE_ATTACHED, SIDE_CLOSED, WRITER_BEAT_AT
 from kimera_cli.shm.process import STALE_NS, Peer, enter, peer_of
-from kimera_cli.shm.segment import Clocks, Segment
+from kimera_cli.shm.segment import Clocks, Segment, Shape, create_segment, open_segment
 
 SideName = Literal["writer", "reader"]
 _BEAT_AT = {"writer": WRITER_BEAT_AT, "reader": READER_BEAT_AT}
@@ -46,15 +47,7 @@ class Side(Block):
             self.found = self._take()
 
     def _take(self) -> Peer:
-        found = self.peer(self.side)
-        if found.state in ("live", "stalled"):
-            raise RunError(
-                "run.block_busy",
-                f"expected {self.segment.path} to have no {self.side}, was {found}",
-                f"stop process {found.pid} first, or wait until it has ended",
-                file=str(self.segment.path),
-                pid=found.pid,
-            )
+        found = refuse_living(self, self.side)
         self.beat()
         offset = self.clocks.now_ns() - self.clocks.monotonic_ns()
         enter(self.segment.header[self.side], SIDE_ATTACHED, offset)
@@ -73,6 +66,34 @@ class Side(Block):
         """Say that this side has ended. What was published stays readable."""
         self.beat()
         self.segment.header[self.side]["state"] = SIDE_CLOSED
+
+
+def writer_segment(path: Path, shape: Shape, clocks: Clocks, *, replace: bool) -> Segment:
+    """Return the block to write; with `replace` a new one, unless a living process writes the old.
+
+    Replacing is the mend of a file of another layout, so an old file that cannot be read is none.
+    """
+    if replace and path.exists():
+        try:
+            old = Block(open_segment(path, shape.kind, writable=False), clocks)
+        except DataError:
+            return create_segment(path, shape, clocks, replace=True)
+        refuse_living(old, "writer")
+    return create_segment(path, shape, clocks, replace=replace)
+
+
+def refuse_living(block: Block, side: SideName) -> Peer:
+    """Return who was that side; RunError `run.block_busy` while its process exists."""
+    found = block.peer(side)
+    if found.state in ("live", "stalled"):
+        raise RunError(
+            "run.block_busy",
+            f"expected {block.segment.path} to have no {side}, was {found}",
+            f"stop process {found.pid} first, or wait until it has ended",
+            file=str(block.segment.path),
+            pid=found.pid,
+        )
+    return found
 
 
 def private(dtype: np.dtype[Any], **values: int) -> Any:

@@ -20,9 +20,9 @@ from kimera_cli.kernels.broadcast import (
     cast_write_at,
 )
 from kimera_cli.layouts import RECORD
-from kimera_cli.shm.block import Block, Side, private
+from kimera_cli.shm.block import Block, Side, private, writer_segment
 from kimera_cli.shm.layout import CLAIM_AT, LINE_BYTES, TAIL_AT, up_to
-from kimera_cli.shm.segment import Clocks, Segment, Shape, create_segment, open_segment
+from kimera_cli.shm.segment import Clocks, Segment, Shape, open_segment
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,7 +55,7 @@ class Broadcaster(Side):
     """The writer; `end` is the CAST_END that kernels take. With `replace`, begin a new file."""
 
     def __init__(self, path: Path, shape: Shape, clocks: Clocks, *, replace: bool = False) -> None:
-        segment = create_segment(path, shape, clocks, replace=replace)
+        segment = writer_segment(path, shape, clocks, replace=replace)
         super().__init__(segment, clocks, "writer")
         self.dtype = shape.dtype
         self.end = _end(segment, self.word(TAIL_AT), floor=self.word(CLAIM_AT))

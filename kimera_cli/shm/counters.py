@@ -17,9 +17,9 @@ import numpy as np
 from kimera_cli.errors import DataError, UsageError
 from kimera_cli.kernels.counters import BUCKETS, CELLS, SUM
 from kimera_cli.kernels.fence import load_relaxed
-from kimera_cli.shm.block import Block, Side
+from kimera_cli.shm.block import Block, Side, writer_segment
 from kimera_cli.shm.layout import LINE_BYTES, schema_hash
-from kimera_cli.shm.segment import Clocks, Segment, Shape, create_segment, open_segment
+from kimera_cli.shm.segment import Clocks, Segment, Shape, open_segment
 
 WORD = np.dtype("i8")
 
@@ -96,7 +96,7 @@ class CounterWriter(Side):
         *,
         replace: bool = False,
     ) -> None:
-        segment = create_segment(path, counters_shape(counters), clocks, replace=replace)
+        segment = writer_segment(path, counters_shape(counters), clocks, replace=replace)
         super().__init__(segment, clocks, "writer")
         self._cells = _Cells(segment, counters)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from kimera_cli.errors import RunError
+from kimera_cli.errors import RunError, UsageError
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -18,6 +20,11 @@ def runtime_folder(env: Mapping[str, str], profile: str) -> Path:
     KIMERA_RUNTIME, else kimera/ in XDG_RUNTIME_DIR, else kimera-UID/ in /dev/shm or TMPDIR.
     RunError `run.runtime_folder` when it belongs to somebody else or others may look into it.
     """
+    if not NAME.fullmatch(profile):
+        raise UsageError(
+            "usage.profile_name",
+            f"expected a profile's name (letters, digits, dots, dashes), was '{profile}'",
+        )
     folder = _base(env) / profile
     for each in (folder.parent, folder):
         _make_private(each)

@@ -124,6 +124,8 @@ def open_segment(path: Path, shape: Shape | Kind, *, writable: bool) -> Segment:
 
 def create_segment(path: Path, shape: Shape, clocks: Clocks, *, replace: bool = False) -> Segment:
     """Make a block, or open what another process made first; with `replace`, always anew."""
+    if not replace and path.exists():
+        return open_segment(path, shape, writable=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         _write(temporary, shape, clocks)

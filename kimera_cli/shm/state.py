@@ -15,9 +15,9 @@ from kimera_cli.kernels.seqlock import (
     state_read,
     state_write,
 )
-from kimera_cli.shm.block import Block, Side
+from kimera_cli.shm.block import Block, Side, writer_segment
 from kimera_cli.shm.layout import LINE_BYTES, up_to
-from kimera_cli.shm.segment import Clocks, Segment, Shape, create_segment, open_segment
+from kimera_cli.shm.segment import Clocks, Segment, Shape, open_segment
 
 TRIES = 1000
 """A reader that fails this often met a writer that does nothing but write this record."""
@@ -68,7 +68,7 @@ class StateWriter(Side):
     """The one writer. `slots` has what `state_write` takes: address, words, copy_bytes."""
 
     def __init__(self, path: Path, shape: Shape, clocks: Clocks, *, replace: bool = False) -> None:
-        segment = create_segment(path, shape, clocks, replace=replace)
+        segment = writer_segment(path, shape, clocks, replace=replace)
         super().__init__(segment, clocks, "writer")
         self.dtype = shape.dtype
         self.slots = _Slots(segment, shape.dtype)

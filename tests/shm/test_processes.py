@@ -81,7 +81,7 @@ def test_a_listener_gets_whole_records_in_order_and_counts_the_rest(job: Job) ->
     assert said["codes"] == [-9, 0]
     assert said["torn"] == said["disorder"] == 0
     assert said["overruns"] > 0, "the reader was never too slow: nothing was tried"
-    assert said["got"] > 10_000
+    assert said["got"] > 100
     assert said["got"] + said["lost"] == said["written"]
 
 

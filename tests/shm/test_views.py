@@ -86,7 +86,8 @@ def test_a_listener_may_begin_with_what_is_there(path: Path, clocks: Any) -> Non
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(0, 40), max_size=20), keep=st.integers(0, 8))
 def test_heard_and_lost_add_up(path: Path, clocks: Any, sizes: list[int], keep: int) -> None:
-    writer = Broadcaster(path, CAST, clocks, replace=True)
+    path.unlink(missing_ok=True)
+    writer = Broadcaster(path, CAST, clocks)
     listener = Listener(path, CAST, clocks, keep=keep)
     heard: list[int] = []
     for size in sizes:
@@ -132,12 +133,26 @@ def test_a_writer_that_begins_anew_is_noticed(path: Path, clocks: Any) -> None:
     writer.write(records(0, 3))
     listener = Listener(path, CAST, clocks)
     assert not listener.segment.replaced()
+    with pytest.raises(RunError, match="no writer"):
+        Broadcaster(path, CAST, clocks, replace=True)
+    writer.close()
     Broadcaster(path, CAST, clocks, replace=True)
     assert listener.segment.replaced()
     fresh = Listener(path, CAST, clocks)
     fresh.end["position"] = 3
     with pytest.raises(DataError, match="began anew"):
         fresh.read(1)
+
+
+def test_a_file_of_another_layout_is_replaced_when_asked(path: Path, clocks: Any) -> None:
+    Broadcaster(path, CAST, clocks).close()
+    with path.open("r+b") as file:
+        file.seek(8)
+        file.write(b"\7")
+    with pytest.raises(DataError, match="layout version 1"):
+        Broadcaster(path, CAST, clocks)
+    Broadcaster(path, CAST, clocks, replace=True).write(records(0, 1))
+    assert Listener(path, CAST, clocks).position == 1
 
 
 def test_bad_broadcasts_are_refused(path: Path, clocks: Any) -> None:
@@ -252,6 +267,7 @@ def test_counters_go_on_after_a_restart_and_begin_anew_when_asked(path: Path, cl
     again = CounterWriter(path, COUNTERS, clocks)
     count(again.address("orders"), 2)
     assert CounterReader(path, clocks).values()["orders"] == 5
+    again.close()
     CounterWriter(path, COUNTERS, clocks, replace=True)
     assert CounterReader(path, clocks).values()["orders"] == 0
 
@@ -318,6 +334,13 @@ def test_without_a_session_the_folder_carries_the_user(tmp_path: Path) -> None:
     folder = runtime_folder({"TMPDIR": str(tmp_path)}, f"test-{os.getpid()}")
     assert folder.parent.name == f"kimera-{os.getuid()}"
     folder.rmdir()
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "x" * 101])
+def test_a_profile_that_is_no_name_has_no_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="profile's name"):
+        runtime_folder({"XDG_RUNTIME_DIR": str(tmp_path)}, name)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_link_or_a_file_is_no_runtime_folder(tmp_path: Path) -> None:
