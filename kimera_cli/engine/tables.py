@@ -7,7 +7,7 @@ the lookups that the readers kept are computed anew; at the end each reader says
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from kimera_cli.data.source import EventSource
 from kimera_cli.engine.arrays import LoopArrays
 from kimera_cli.ensemble.table_file import TableFile, load
 from kimera_cli.ensemble.watch import Watch, check_instrument
-from kimera_cli.errors import UsageError
+from kimera_cli.errors import DataError, UsageError
 from kimera_cli.files import sha256_of
 from kimera_cli.records import TableUse
 from kimera_cli.strategies.protocol import StrategyInfo
@@ -113,6 +113,23 @@ def stated(tables: Sequence[RunTable]) -> list[dict[str, Any]]:
         }
         for t in tables
     ]
+
+
+def stated_tables(
+    found: Sequence[Mapping[str, Any]], sources: Sequence[EventSource]
+) -> tuple[RunTable, ...]:
+    """Return the tables that a manifest states; DataError `data.table_changed` for another one."""
+    opened = open_tables([Path(one["path"]) for one in found], sources)
+    for one, table in zip(found, opened, strict=True):
+        if table.sha256 != one["sha256"]:
+            raise DataError(
+                "data.table_changed",
+                f"expected {table.path} as it was ({one['sha256'][:12]}), was "
+                f"{table.sha256[:12]}",
+                "restore the file, or start a new run with --table",
+                file=str(table.path),
+            )
+    return opened
 
 
 def _instrument(dataset: str) -> str:

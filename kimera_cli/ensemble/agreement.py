@@ -1,8 +1,10 @@
 """How a table serves: hit rate, age, and whether a fresh computation decides the same.
 
-A lookup is a hit when its status is `ok`. Fresh is what the member that filled the table decides at
-the very state of the lookup (not its cell), with all that it has learnt. A hit agrees when both
-actions are the same; a member without an opinion agrees with nothing.
+A lookup is a hit when its status is `ok`; the hit rate is over all lookups but those before the end
+of what the table was learnt on (`not_yet`), where it has no business. Fresh is what the member that
+filled the table decides at the very state of the lookup (not its cell), with all that it has
+learnt. A hit agrees when both actions are the same; a member without an opinion agrees with
+nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from kimera_cli.units import NS_PER_S
 
 ACTIONS = (SELL, HOLD, BUY)
 OK = TABLE_STATUSES.index("ok")
+NOT_YET = TABLE_STATUSES.index("not_yet")
 TARGET_HITS, TARGET_AGREEMENT = 0.80, 0.99
 
 
@@ -49,7 +52,7 @@ def use_record(
     sample: time, status, action of the table and fresh action of lookups, shape (n,) each; these
     are all of them, or those that the reader kept.
     """
-    ts_ns, status, action, fresh = sample
+    ts_ns, status, action, fresh = (column[sample[1] != NOT_YET] for column in sample)
     hit = status == OK
     same = hit & (action == fresh)
     columns = np.column_stack([np.ones(len(hit)), hit, same]).astype(np.float64)
@@ -58,7 +61,8 @@ def use_record(
     agreement, agreement_se = estimate(sums, lambda s: s[:, 2] / s[:, 1])
     shares = _shares(fresh[hit])
     chance = float(shares @ _shares(action[hit])) if hit.any() else None
-    rate = tally.hits / tally.lookups if tally.lookups else 0.0
+    asked = tally.lookups - tally.by_status.get("not_yet", 0)
+    rate = tally.hits / asked if asked else 0.0
     return TableUse(
         dataset=dataset,
         version=table.version,
