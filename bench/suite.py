@@ -22,6 +22,7 @@ class Suite(NamedTuple):
 SUITES: dict[str, Suite] = {
     "latency": Suite("latency", "Nanoseconds from a due event to its order's slot."),
     "replay": Suite("replay", "Events/s of a full replay with strategy and gate."),
+    "backtest": Suite("backtest", "Events/s of a backtest, beside nautilus_trader's."),
     "book": Suite("book", "Level updates/s with best prices."),
     "match": Suite("match", "Orders/s of the matching engine."),
     "tick": Suite("tick", "Nanoseconds from an event to an order slot."),

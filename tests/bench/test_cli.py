@@ -12,6 +12,7 @@ STAGES = ("event_to_book", "book_to_decision", "decision_to_gate", "total")
 INSTRUMENTS = (1, 2, 4, 8, 16, 32, 64)
 DEPTHS = (10, 50, 200, 1_000, 5_000)
 ROWS = {
+    "backtest": {f"backtest.synthetic.{name}-100ms" for name in ("watch", "grid")},
     "book": {"book.synthetic"},
     "latency": {
         "latency.stamps",
