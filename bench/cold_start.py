@@ -21,6 +21,8 @@ from .harness import Case, Watch
 from .request import Request, row
 
 HELP_LIMIT_MS = 150.0
+RUN_LIMIT_MS = 1_500.0
+"""With compiled kernels in the cache; the first run ever says that it compiles."""
 RUN_EVENTS = 2_000
 KIND = "fresh processes, one per repeat"
 
@@ -48,8 +50,8 @@ def rows(request: Request) -> Iterator[Bench]:
             timing,
             kind=KIND,
             limit=floor if start is not starts[0] else None,
-            target=f"< {limit:g} ms" if limit else "",
-            met=timing.median_ns < limit * 1e6 if limit else None,
+            target=f"<= {limit:g} ms" if limit else "",
+            met=timing.median_ns <= limit * 1e6 if limit else None,
             command=start.shown,
         )
 
@@ -67,7 +69,13 @@ def _starts(events: int) -> list[Start]:
             _to_end,
             HELP_LIMIT_MS,
         ),
-        Start("cold-start.run", "kimera run, to the first line of data", run, _to_first_line),
+        Start(
+            "cold-start.run",
+            "kimera run, to the first line of data",
+            run,
+            _to_first_line,
+            RUN_LIMIT_MS,
+        ),
     ]
 
 

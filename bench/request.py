@@ -75,6 +75,35 @@ def row(
     if peer is not None and peer.at_least is not None:
         target = f">= {peer.at_least:g} x {peer.name}"
         met = peer.ratio(timing) >= peer.at_least and met is not False
+    facts = _facts(request, timing, kind, peer, limit, others)
+    return Bench(
+        name=name,
+        n=timing.n,
+        median_ns=round(timing.median_ns, 3),
+        p99_ns=round(timing.tail_ns(0.99), 3),
+        p999_ns=round(timing.tail_ns(0.999), 3),
+        max_ns=round(max(timing.batches_ns), 3),
+        rate_per_s=float(f"{1e9 / timing.median_ns:.6g}"),
+        peer=peer.name if peer else "",
+        peer_ratio=round(peer.ratio(timing), 3) if peer else None,
+        limit_ratio=round(timing.median_ns / limit.median_ns, 3) if limit else None,
+        target=target,
+        met=met,
+        machine=request.machine,
+        commit=request.commit,
+        detail={**facts, **detail},
+    )
+
+
+def _facts(
+    request: Request,
+    timing: Timing,
+    kind: str,
+    peer: Peer | None,
+    limit: Timing | None,
+    others: Sequence[Peer],
+) -> dict[str, Any]:
+    """Return what a row says beside its fields: how it was measured, and against whom."""
     facts: dict[str, Any] = {
         "kind": kind,
         "batch": timing.batch,
@@ -95,20 +124,4 @@ def row(
         }
     if limit is not None:
         facts["limit_ns"] = round(limit.median_ns, 3)
-    return Bench(
-        name=name,
-        n=timing.n,
-        median_ns=round(timing.median_ns, 3),
-        p99_ns=round(timing.tail_ns(0.99), 3),
-        p999_ns=round(timing.tail_ns(0.999), 3),
-        max_ns=round(max(timing.batches_ns), 3),
-        rate_per_s=float(f"{1e9 / timing.median_ns:.6g}"),
-        peer=peer.name if peer else "",
-        peer_ratio=round(peer.ratio(timing), 3) if peer else None,
-        limit_ratio=round(timing.median_ns / limit.median_ns, 3) if limit else None,
-        target=target,
-        met=met,
-        machine=request.machine,
-        commit=request.commit,
-        detail={**facts, **detail},
-    )
+    return facts
