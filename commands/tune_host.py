@@ -112,7 +112,7 @@ def verify(
     control: Annotated[
         bool, typer.Option("--control", help="Compare the host with itself, unchanged.")
     ] = False,
-    rounds: Annotated[int, typer.Option("--rounds", min=6, help="Visits of each state.")] = 12,
+    rounds: Annotated[int, typer.Option("--rounds", min=8, help="Visits of each state.")] = 16,
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.05, help="Time of each measure and visit.")
     ] = 1.0,

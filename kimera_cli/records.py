@@ -494,7 +494,7 @@ class HostResult(Record, frozen=True):
 class Jitter(Record, frozen=True):
     """Delays under two states of the host, measured in turn (A B, B A, ...), in ns.
 
-    `ratio` is the p99.9 after over the p99.9 before, with its 95 % interval over the rounds and the
+    `ratio` is the p99.9 after over the p99.9 before, with its 99 % interval over the rounds and the
     share of flipped rounds that are as far from 1.
     """
 

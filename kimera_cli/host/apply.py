@@ -123,7 +123,7 @@ def _persist(
             item=SETTINGS_FILE,
             path=name,
             old="absent" if old is None else "present",
-            new=f"{len(text.splitlines()) - 3} lines",
+            new="present",
             found="present" if persist.held(tree, name) is not None else "absent",
             status=status,  # type: ignore[arg-type]
             reason=reason,

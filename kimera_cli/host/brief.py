@@ -28,11 +28,10 @@ def shortened(records: Iterable[Record], width: int) -> list[Record]:
 
 def _likeness(record: Record) -> tuple[object, ...]:
     """Return what lines must have in common to become one."""
-    if isinstance(record, HostResult):
-        same = (record.item, record.old, record.new, record.status, record.reason)
-        return (HostResult, *same)
-    if isinstance(record, HostChange):
-        return (HostChange, record.item, record.old, record.new, record.how, record.reason)
+    if isinstance(record, HostResult | HostChange):
+        how = record.status if isinstance(record, HostResult) else record.how
+        alike = _NUMBERS.sub("*", record.path)
+        return (record.item, alike, record.old, record.new, how, record.reason)
     return (id(record),)
 
 

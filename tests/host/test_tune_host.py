@@ -169,7 +169,7 @@ def test_without_linux_there_is_nothing_to_tune(kimera: Kimera, tmp_path: Path) 
 
 def test_a_control_measures_this_machine_against_itself(kimera: Kimera, tmp_path: Path) -> None:
     journal = tmp_path / "none.jsonl"
-    arguments = ["--control", "--rounds", "6", "--seconds", "0.05", "--journal", journal]
+    arguments = ["--control", "--rounds", "8", "--seconds", "0.05", "--journal", journal]
     done = kimera("tune-host", "verify", *arguments)
     assert done.code == 0, done.err
     assert [r["measure"] for r in done.records("jitter")] == ["wakeup", "loop"]
@@ -316,7 +316,7 @@ def test_this_machine_verified_by_switching(kimera: Kimera, tmp_path: Path) -> N
         pytest.skip("this machine is as the laptop profile wants it, or takes no change")
     try:
         kimera("tune-host", "apply", "laptop", "--journal", journal)
-        arguments = ["--rounds", "6", "--seconds", "0.05", "--journal", journal]
+        arguments = ["--rounds", "8", "--seconds", "0.05", "--journal", journal]
         done = kimera("tune-host", "verify", *arguments)
         assert done.code == 0, done.err
         assert [r["measure"] for r in done.records("jitter")] == ["wakeup", "loop"]
