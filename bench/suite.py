@@ -23,6 +23,7 @@ SUITES: dict[str, Suite] = {
     "latency": Suite("latency", "Nanoseconds from a due event to its order's slot."),
     "replay": Suite("replay", "Events/s of a full replay with strategy and gate."),
     "backtest": Suite("backtest", "Events/s of a backtest, beside nautilus_trader's."),
+    "parse": Suite("parse", "Nanoseconds from a venue's frame to events."),
     "book": Suite("book", "Level updates/s with best prices."),
     "match": Suite("match", "Orders/s of the matching engine."),
     "tick": Suite("tick", "Nanoseconds from an event to an order slot."),

@@ -31,6 +31,11 @@ ROWS = {
         *(f"order.{v}.websocket" for v in ("binance", "bybit", "okx", "kraken")),
         "order.coinbaseexchange.rest",
     },
+    "parse": {
+        f"parse.{kind}.{venue}"
+        for kind in ("depth", "quote", "trade")
+        for venue in ("binance", "binanceusdm", "bybit", "okx", "kraken", "coinbase", "htx")
+    },
     "features": {"features.synthetic"},
     "scale": {f"scale.{name}-{n}" for name in ("instruments", "loop") for n in INSTRUMENTS}
     | {f"scale.{name}-{n}" for name in ("depth", "wide") for n in DEPTHS},

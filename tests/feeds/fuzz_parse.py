@@ -18,10 +18,19 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import kimera_cli.feeds.reader
+
 with atheris.instrument_imports(include=["kimera_cli.feeds"]):
-    from mutation import mutant
-    from seeds import CASES
-    from test_fuzz import check
+    import kimera_cli.feeds.slow_binance
+    import kimera_cli.feeds.slow_bybit
+    import kimera_cli.feeds.slow_coinbase
+    import kimera_cli.feeds.slow_htx
+    import kimera_cli.feeds.slow_kraken
+    import kimera_cli.feeds.slow_okx  # noqa: F401
+
+from mutation import mutant
+from seeds import CASES
+from test_fuzz import check
 
 VENUES = sorted(CASES)
 SEEDED = 64
