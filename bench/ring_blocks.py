@@ -18,7 +18,7 @@ from kimera_cli.kernels._jit import kernel
 from kimera_cli.kernels.broadcast import CAST_END, cast_read, cast_write
 from kimera_cli.kernels.conflate import CONFLATE, conflate_put
 from kimera_cli.kernels.counters import count, observe
-from kimera_cli.kernels.fence import array_at
+from kimera_cli.kernels.pointers import array_at
 from kimera_cli.kernels.ring import RING_END, ring_ready, ring_release
 from kimera_cli.kernels.seqlock import state_read, state_write
 from kimera_cli.layouts import DEPTH, EVENT, F_LAST, RECORD

@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from kimera_cli.kernels._jit import kernel, part
-from kimera_cli.kernels.fence import array_at, pause
+from kimera_cli.kernels.fence import pause
+from kimera_cli.kernels.pointers import array_at
 from kimera_cli.kernels.ring import (
     RING_END,
     ring_publish,

@@ -15,7 +15,6 @@ import numpy as np
 
 from kimera_cli.kernels._jit import kernel
 from kimera_cli.kernels.fence import (
-    array_at,
     fence_acquire,
     fence_release,
     get_words,
@@ -25,6 +24,7 @@ from kimera_cli.kernels.fence import (
     store_relaxed,
     store_release,
 )
+from kimera_cli.kernels.pointers import array_at
 
 CAST_LOST = -1
 """The reader was overrun: `lost` has grown, and it goes on at its new place."""

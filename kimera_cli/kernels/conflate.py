@@ -27,7 +27,7 @@ from __future__ import annotations
 import numpy as np
 
 from kimera_cli.kernels._jit import inner, kernel
-from kimera_cli.kernels.fence import array_at
+from kimera_cli.kernels.pointers import array_at
 from kimera_cli.kernels.ring import RING_END, ring_push, ring_room
 from kimera_cli.layouts import (
     ASK,

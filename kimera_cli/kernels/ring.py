@@ -23,7 +23,8 @@ from __future__ import annotations
 import numpy as np
 
 from kimera_cli.kernels._jit import kernel
-from kimera_cli.kernels.fence import array_at, copy_lines, load_acquire, pause, store_release
+from kimera_cli.kernels.fence import copy_lines, load_acquire, pause, store_release
+from kimera_cli.kernels.pointers import array_at
 
 RING_BROKEN = -1
 

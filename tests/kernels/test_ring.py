@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.kernels.ring import (
@@ -148,6 +148,7 @@ def test_a_head_that_cannot_be_is_refused_each_time(head: int) -> None:
 STEP = st.tuples(st.sampled_from(["push", "pop", "peek"]), st.integers(0, 12))
 
 
+@settings(deadline=None)
 @given(
     bits=st.integers(1, 4), lines=st.integers(1, 3), start=st.integers(0, 40), steps=st.lists(STEP)
 )

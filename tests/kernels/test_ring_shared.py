@@ -7,7 +7,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.kernels import fence
@@ -20,7 +20,8 @@ from kimera_cli.kernels.broadcast import (
     cast_write_at,
 )
 from kimera_cli.kernels.counters import CELLS, SUM, count, gauge, observe
-from kimera_cli.kernels.fence import array_at, copy_lines
+from kimera_cli.kernels.fence import copy_lines
+from kimera_cli.kernels.pointers import array_at
 from kimera_cli.kernels.seqlock import (
     STATE_BUSY,
     STATE_EMPTY,
@@ -100,6 +101,7 @@ def test_a_tail_behind_the_reader_is_told() -> None:
     assert cast.read(1) == CAST_BROKEN
 
 
+@settings(deadline=None)
 @given(
     st.integers(2, 4), st.integers(0, 4), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)))
 )
@@ -169,6 +171,7 @@ def test_counting() -> None:
     assert (cells[0], cells[CELLS]) == (3, 6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**57), 2**57), max_size=50))
 def test_every_value_has_its_cell(values: list[int]) -> None:
     cells = np.zeros(CELLS, np.int64)

@@ -22,7 +22,7 @@ from kimera_cli.bench import ring_work as work
 from kimera_cli.errors import KimeraError
 from kimera_cli.kernels import broadcast, seqlock
 from kimera_cli.kernels._jit import kernel
-from kimera_cli.kernels.fence import array_at
+from kimera_cli.kernels.pointers import array_at
 from kimera_cli.shm.broadcast import Broadcaster, Listener, broadcast_shape
 from kimera_cli.shm.layout import TAIL_AT
 from kimera_cli.shm.ring import Consumer, Producer, ring_shape

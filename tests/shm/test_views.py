@@ -83,7 +83,7 @@ def test_a_listener_may_begin_with_what_is_there(path: Path, clocks: Any) -> Non
     assert later["seq"].tolist() == list(range(27, 35))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(0, 40), max_size=20), keep=st.integers(0, 8))
 def test_heard_and_lost_add_up(path: Path, clocks: Any, sizes: list[int], keep: int) -> None:
     path.unlink(missing_ok=True)
@@ -272,6 +272,7 @@ def test_counters_go_on_after_a_restart_and_begin_anew_when_asked(path: Path, cl
     assert CounterReader(path, clocks).values()["orders"] == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-5, 2**40), min_size=1, max_size=60), st.floats(0.01, 1.0))
 def test_a_quantile_lies_between_half_of_the_bound_and_the_bound(
     values: list[int], q: float
