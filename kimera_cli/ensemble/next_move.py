@@ -67,7 +67,8 @@ class NextMove:
         known = np.isfinite(ranks).all(axis=1)
         m, s = np.zeros(int(known.sum())), np.zeros(int(known.sum()))
         queries = np.ascontiguousarray(ranks[known])
-        local_fits(self.points, self.moves, self.width, self.prior, queries, m, s)
+        room = _room(len(self.axes))
+        local_fits(self.points, self.moves, self.width, self.prior, queries, room, m, s)
         means[known], supports[known] = m, s
         return means, supports
 
@@ -155,12 +156,17 @@ def _knots(values: F64, axis: int) -> F64:
 def _best_width(ranks: F64, moves: F64, odd: F64, widths: Sequence[float]) -> float:
     """Return the width of least squared error over consecutive blocks, each left out in turn."""
     fold = np.arange(len(ranks)) * FOLDS // len(ranks)
-    errors = np.zeros(len(widths))
+    errors, room = np.zeros(len(widths)), _room(ranks.shape[1])
     for k in range(FOLDS):
         points, both = mirrored(ranks[fold != k], moves[fold != k], odd)
         queries, target = np.ascontiguousarray(ranks[fold == k]), moves[fold == k]
         means, supports = np.zeros(len(queries)), np.zeros(len(queries))
         for w, width in enumerate(widths):
-            local_fits(points, both, width, PRIOR, queries, means, supports)
+            local_fits(points, both, width, PRIOR, queries, room, means, supports)
             errors[w] += float(np.sum((target - means) ** 2))
     return float(widths[int(np.argmin(errors))])
+
+
+def _room(d: int) -> F64:
+    """Return what `local_fits` works in: a kernel allocates nothing."""
+    return np.zeros((d + 1, d + 2))

@@ -47,17 +47,17 @@ def _solve(a, n):
 
 
 @kernel
-def local_fits(points, moves, width, prior, queries, means, supports):
+def local_fits(points, moves, width, prior, queries, a, means, supports):
     """Write the value at each query of a plane fitted to the `moves` around it, and its effective
     number of points.
 
     points: shape (n, d), sorted by the first column. moves: shape (n,). queries: shape (m, d).
+    a: room to work in, shape (d + 1, d + 2).
     Weights are products of 1 - (distance / width)^2 over the columns, zero beyond `width`
     (Epanechnikov 1969). A ridge of `prior` on level and slopes pulls them towards zero. Support is
     (sum of weights)^2 / (sum of squared weights), zero where no point is near (Kish 1965).
     """
     n, d = points.shape
-    a = np.zeros((d + 1, d + 2))
     for i in range(queries.shape[0]):
         a[:] = 0.0
         total = 0.0

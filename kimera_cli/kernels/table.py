@@ -28,7 +28,6 @@ from numba.extending import intrinsic, overload
 
 from kimera_cli.kernels._jit import kernel, part
 from kimera_cli.kernels.fence import (
-    array_at,
     copy_lines,
     fence_acquire,
     fence_release,
@@ -38,6 +37,7 @@ from kimera_cli.kernels.fence import (
     store_relaxed,
     store_release,
 )
+from kimera_cli.kernels.pointers import array_at
 from kimera_cli.layouts import (
     FEATURES,
     TABLE,

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from kimera_cli.ensemble.publish import PrivateMemory, Publisher, Reader, SharedMemory
 from kimera_cli.errors import DataError, RunError
 from kimera_cli.kernels._jit import kernel
-from kimera_cli.kernels.fence import array_at, load_acquire
+from kimera_cli.kernels.fence import load_acquire
+from kimera_cli.kernels.pointers import array_at
 from kimera_cli.kernels.table import (
     BUSY,
     ENTRY_AT,
