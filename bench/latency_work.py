@@ -65,7 +65,7 @@ PLACES = (
 """What the addresses handed to `run_messages` are of, in their order."""
 
 
-@kernel
+@kernel(_nrt=False)
 def take_up(book, feature, events, i):
     """Apply one message from event i on, as arrive_run does; return the index after it."""
     while True:
@@ -83,7 +83,7 @@ def take_up(book, feature, events, i):
             return i
 
 
-@kernel
+@kernel(_nrt=False)
 def take_out(gate, stream, view):
     """Forget the orders and requests of this message."""
     for slot in range(MAX_ORDERS):
@@ -99,7 +99,7 @@ def take_out(gate, stream, view):
     stream.n_requests = 0
 
 
-@kernel
+@kernel(_nrt=False)
 def run_messages(a, n_records, begin, end, gap_ticks, measured):
     """Run events[begin:end]; return how many messages began after their time.
 
@@ -141,7 +141,7 @@ def run_messages(a, n_records, begin, end, gap_ticks, measured):
         loop.now_ns = events[i - 1].ts_local_ns
         streams[0].ts_local_ns = loop.now_ns
         stage_mark(stages, EVENT_TO_BOOK)
-        show(loop, views[0], features[0], book, instruments[0], WAKE_EVENT)
+        show(loop, views[0], features[0], instruments[0], WAKE_EVENT)
         call_strategy(strategy, views[0])
         stage_mark(stages, BOOK_TO_DECISION)
         if views[0].n_actions > 0:
@@ -159,7 +159,7 @@ def run_messages(a, n_records, begin, end, gap_ticks, measured):
     return late
 
 
-@kernel
+@kernel(_nrt=False)
 def run_stamps(a, n, gap_ticks):
     """Do what `run_messages` does around a message, and no message: the cost of measuring."""
     clock = array_at(a[12], 1, CLOCK)[0]
