@@ -51,6 +51,7 @@ def read_levels(feed, counted_frame, i, op, symbol, flags, ts_local_ns, counted_
     room = np.int64(out.shape[0])
     while True:
         # Digits and points of the next 64 bytes tell where both numbers end
+        begin = i
         points = point_mask(frame, i)
         others = ~(digit_mask(frame, i) | points)
         px_length = lowest_bit(others)
@@ -72,9 +73,7 @@ def read_levels(feed, counted_frame, i, op, symbol, flags, ts_local_ns, counted_
             & (lowest_bit(next_bits(qty_points)) >= qty_length)
         ):
             i += qty_at + qty_length
-            seen = qty_at + qty_length
         else:
-            seen = np.int64(_SEEN)
             if op.exponents:
                 px, i = exponent_steps(frame, i, px_steps)
             else:
@@ -100,13 +99,11 @@ def read_levels(feed, counted_frame, i, op, symbol, flags, ts_local_ns, counted_
                 if not stands(frame, i, mid, mid_mask):
                     return np.int64(-SHAPE), i
                 i += mid_length
-                seen = min(seen + mid_length, np.int64(_SEEN))
+                seen = min(i - begin, np.int64(_SEEN))
                 digits = lowest_bit((others | points) >> np.uint64(seen))
-                if seen + digits < _SEEN and digits > 0:
+                if digits > 0 and seen + digits < _SEEN:
                     i += digits
-                    seen += digits
                 else:
-                    seen = np.int64(_SEEN)
                     rest, i = unsigned_integer(frame, i)
                     if rest < 0:
                         return rest, i
