@@ -5,25 +5,25 @@ _kimera() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --as|--date|--dir|--events|--for|--format|--from|--horizon|--html|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--runs|--save|--seed|--set|--since|--source|--speed|--strategy|--symbol|--tick|--to|--venue|-o) ((i++)); continue ;;
+            --as|--axes|--confidence|--date|--dir|--edge|--events|--expires|--for|--format|--from|--horizon|--html|--journal|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--set|--since|--source|--speed|--strategy|--svg|--symbol|--tick|--to|--train|--venue|--version|-o) ((i++)); continue ;;
         esac
         next=${place:+$place }$word
         case $next in
-            "run"|"fetch"|"fetch import"|"fetch list"|"fetch show"|"fetch check"|"fetch export"|"fetch remove"|"report"|"report show"|"report html"|"report compare"|"strategies"|"strategies list"|"strategies show"|"strategies new"|"journal"|"journal verify"|"journal show"|"journal export"|"journal recover"|"bench"|"bench replay"|"bench book"|"bench match"|"bench gate"|"bench features"|"bench synthetic"|"bench import"|"bench catalog"|"bench cold-start"|"bench all"|"bench compare"|"profile"|"profile list"|"profile show"|"profile check"|"schema"|"doctor"|"completion") place=$next ;;
+            "run"|"fetch"|"fetch import"|"fetch list"|"fetch show"|"fetch check"|"fetch export"|"fetch remove"|"report"|"report show"|"report html"|"report compare"|"strategies"|"strategies list"|"strategies show"|"strategies new"|"ensemble"|"ensemble table"|"ensemble table fill"|"ensemble table show"|"ensemble table check"|"ensemble table curve"|"journal"|"journal verify"|"journal show"|"journal export"|"journal recover"|"bench"|"bench latency"|"bench replay"|"bench backtest"|"bench parse"|"bench book"|"bench match"|"bench tick"|"bench gate"|"bench route"|"bench order"|"bench features"|"bench scale"|"bench ring"|"bench synthetic"|"bench import"|"bench catalog"|"bench cold-start"|"bench all"|"bench compare"|"bench page"|"profile"|"profile list"|"profile show"|"profile check"|"schema"|"tune-host"|"tune-host probe"|"tune-host plan"|"tune-host apply"|"tune-host revert"|"tune-host verify"|"doctor"|"completion") place=$next ;;
         esac
     done
     COMPREPLY=()
     case $previous in
         --format) words="jsonl json table csv none" ;;
         --profile) words="development hft production" ;;
-        --as|--date|--dir|--events|--for|--format|--from|--horizon|--html|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--runs|--save|--seed|--set|--since|--source|--speed|--strategy|--symbol|--tick|--to|--venue|-o) compopt -o default 2>/dev/null; return ;;
+        --as|--axes|--confidence|--date|--dir|--edge|--events|--expires|--for|--format|--from|--horizon|--html|--journal|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--set|--since|--source|--speed|--strategy|--svg|--symbol|--tick|--to|--train|--venue|--version|-o) compopt -o default 2>/dev/null; return ;;
     esac
     if [[ -n $words ]]; then
         COMPREPLY=($(compgen -W "$words" -- "$current"))
         return
     fi
     case $place in
-        "") names="run fetch report strategies journal bench profile schema doctor completion"; flags="--debug --format --help --lock --profile --quiet --verbose --version -q -v" ;;
+        "") names="run fetch report strategies ensemble journal bench profile schema tune-host doctor completion"; flags="--debug --format --help --lock --profile --quiet --verbose --version -q -v" ;;
         "run") names=""; flags="--debug --events --for --format --from --help --lock --out --profile --quiet --replay --seed --set --source --speed --strategy --verbose -q -v" ;;
         "fetch") names="import list show check export remove"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "fetch import") names=""; flags="--as --date --debug --format --help --lock --lot --profile --quiet --symbol --tick --venue --verbose -q -v" ;;
@@ -40,28 +40,49 @@ _kimera() {
         "strategies list") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "strategies show") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "strategies new") names=""; flags="--debug --dir --format --help --lock --profile --python --quiet --verbose -q -v" ;;
+        "ensemble") names="table"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "ensemble table") names="fill show check curve"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "ensemble table fill") names=""; flags="--axes --confidence --debug --edge --expires --format --help --lock --out --profile --quiet --train --verbose --version -o -q -v" ;;
+        "ensemble table show") names=""; flags="--cells --debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "ensemble table check") names=""; flags="--confidence --debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "ensemble table curve") names=""; flags="--axes --debug --edge --format --help --lock --profile --quiet --svg --train --verbose -q -v" ;;
         "journal") names="verify show export recover"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "journal verify") names=""; flags="--debug --format --help --lock --profile --quiet --runs --verbose -q -v" ;;
         "journal show") names=""; flags="--bulk --debug --follow --format --help --kind --limit --lock --profile --quiet --runs --since --verbose -q -v" ;;
         "journal export") names=""; flags="--debug --format --help --lock --output --profile --quiet --runs --to --verbose -o -q -v" ;;
         "journal recover") names=""; flags="--debug --format --help --lock --profile --quiet --runs --verbose -q -v" ;;
-        "bench") names="replay book match gate features synthetic import catalog cold-start all compare"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "bench") names="latency replay backtest parse book match tick gate route order features scale ring synthetic import catalog cold-start all compare page"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "bench latency") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench replay") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
+        "bench backtest") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
+        "bench parse") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench book") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench match") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
+        "bench tick") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench gate") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
+        "bench route") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
+        "bench order") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench features") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
+        "bench scale") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
+        "bench ring") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench synthetic") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench import") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench catalog") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench cold-start") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench all") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench compare") names=""; flags="--debug --format --help --lock --noise --profile --quiet --verbose -q -v" ;;
+        "bench page") names=""; flags="--debug --format --help --lock --out --profile --quiet --verbose -q -v" ;;
         "profile") names="list show check"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "profile list") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "profile show") names=""; flags="--debug --format --help --lock --origin --profile --quiet --set --verbose -q -v" ;;
         "profile check") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "schema") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "tune-host") names="probe plan apply revert verify"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "tune-host probe") names=""; flags="--debug --format --help --lock --profile --quiet --root --verbose -q -v" ;;
+        "tune-host plan") names=""; flags="--debug --format --help --lock --profile --quiet --root --script --verbose -q -v" ;;
+        "tune-host apply") names=""; flags="--debug --dry-run --format --help --journal --lock --persist --profile --quiet --root --verbose -q -v" ;;
+        "tune-host revert") names=""; flags="--debug --force --format --help --journal --lock --profile --quiet --root --verbose -q -v" ;;
+        "tune-host verify") names=""; flags="--control --debug --format --help --jitter --journal --lock --no-jitter --profile --quiet --root --rounds --seconds --verbose -q -v" ;;
         "doctor") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "completion") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
     esac

@@ -7,12 +7,12 @@ function __kimera_at --argument-names wanted
             set skip 0
             continue
         end
-        if contains -- $word --as --date --dir --events --for --format --from --horizon --html --kind --limit --lock --lot --noise --out --output --profile --recording --repeats --replay --runs --save --seed --set --since --source --speed --strategy --symbol --tick --to --venue -o
+        if contains -- $word --as --axes --confidence --date --dir --edge --events --expires --for --format --from --horizon --html --journal --kind --limit --lock --lot --noise --out --output --profile --recording --repeats --replay --root --rounds --runs --save --seconds --seed --set --since --source --speed --strategy --svg --symbol --tick --to --train --venue --version -o
             set skip 1
             continue
         end
         set -l next (string join ' ' -- $place $word)
-        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench replay' 'bench book' 'bench match' 'bench gate' 'bench features' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench compare' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'doctor' 'completion'
+        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
             set place $next
         end
     end
@@ -23,10 +23,12 @@ complete -c kimera -n '__kimera_at ""' -f -a run -d 'Run strategies on a demo ma
 complete -c kimera -n '__kimera_at ""' -f -a fetch -d 'Import, list, check and export market data.'
 complete -c kimera -n '__kimera_at ""' -f -a report -d 'Show, compare and export the results of runs.'
 complete -c kimera -n '__kimera_at ""' -f -a strategies -d 'List, show and create strategies.'
+complete -c kimera -n '__kimera_at ""' -f -a ensemble -d 'Fill, show and check decision tables.'
 complete -c kimera -n '__kimera_at ""' -f -a journal -d 'Verify, show and export a run\'s audit journal.'
 complete -c kimera -n '__kimera_at ""' -f -a bench -d 'Measure kimera, and its peers in the same run.'
 complete -c kimera -n '__kimera_at ""' -f -a profile -d 'List, show and check profiles.'
 complete -c kimera -n '__kimera_at ""' -f -a schema -d 'Print the JSON Schema of output records.'
+complete -c kimera -n '__kimera_at ""' -f -a tune-host -d 'Probe, plan, apply, revert and verify host settings.'
 complete -c kimera -n '__kimera_at ""' -f -a doctor -d 'Check installation and host.'
 complete -c kimera -n '__kimera_at ""' -f -a completion -d 'Print shell completion for bash, zsh or fish.'
 complete -c kimera -n '__kimera_at ""' -l debug -d 'Show the traceback of an error.'
@@ -232,6 +234,79 @@ complete -c kimera -n '__kimera_at "strategies new"' -l quiet -d 'Say nothing wh
 complete -c kimera -n '__kimera_at "strategies new"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "strategies new"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "strategies new"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble"' -f -a table -d 'Decision tables: what a member would do, looked up by market state.'
+complete -c kimera -n '__kimera_at "ensemble"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "ensemble"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "ensemble"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "ensemble"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "ensemble"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "ensemble"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble table"' -f -a fill -d 'Learn a table on the past of a recording; say how good it is on the rest of it.'
+complete -c kimera -n '__kimera_at "ensemble table"' -f -a show -d 'Show what a table was learnt on, and with --cells what it says.'
+complete -c kimera -n '__kimera_at "ensemble table"' -f -a check -d 'Look up every later state of recordings: hit rate, age, agreement, forecast...'
+complete -c kimera -n '__kimera_at "ensemble table"' -f -a curve -d 'Measure hit rate against agreement, over number of cells and confidence.'
+complete -c kimera -n '__kimera_at "ensemble table"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "ensemble table"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "ensemble table"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "ensemble table"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "ensemble table"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "ensemble table"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble table"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble table"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble table"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l axes -d 'Features and bins, such as ofi:64.' -r
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l confidence -d 'A cell less sure than this is a miss; 0.95.' -r
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l edge -d 'Least expected move for an action, in mean moves; 0.1.' -r
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l expires -d 'How long it may be used, such as 1d.' -r
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l out -d 'Where to write.' -r
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l train -d 'Share of the recording\'s time to learn from; 0.6.' -r
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble table fill"' -l version -d 'Default: one above that of FILE, else 1.' -r
+complete -c kimera -n '__kimera_at "ensemble table fill"' -s o -d 'Where to write.' -r
+complete -c kimera -n '__kimera_at "ensemble table fill"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble table fill"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble table show"' -l cells -d 'Every filled cell too.'
+complete -c kimera -n '__kimera_at "ensemble table show"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "ensemble table show"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "ensemble table show"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "ensemble table show"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "ensemble table show"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "ensemble table show"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble table show"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble table show"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble table show"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble table check"' -l confidence -d 'A cell less sure than this is a miss; 0.95.' -r
+complete -c kimera -n '__kimera_at "ensemble table check"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "ensemble table check"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "ensemble table check"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "ensemble table check"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "ensemble table check"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "ensemble table check"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble table check"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble table check"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble table check"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble table curve"' -l axes -d 'Features and bins, such as ofi:64.' -r
+complete -c kimera -n '__kimera_at "ensemble table curve"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "ensemble table curve"' -l edge -d 'Least expected move for an action, in mean moves; 0.1.' -r
+complete -c kimera -n '__kimera_at "ensemble table curve"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "ensemble table curve"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "ensemble table curve"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "ensemble table curve"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "ensemble table curve"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble table curve"' -l svg -d 'Draw it into this file.' -r
+complete -c kimera -n '__kimera_at "ensemble table curve"' -l train -d 'Share of the recording\'s time to learn from; 0.6.' -r
+complete -c kimera -n '__kimera_at "ensemble table curve"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "ensemble table curve"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "ensemble table curve"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "journal"' -f -a verify -d 'Check every entry, row and file of a run; exit 3 when one was altered.'
 complete -c kimera -n '__kimera_at "journal"' -f -a show -d 'Show entries in the order they were written, with names and decimals.'
 complete -c kimera -n '__kimera_at "journal"' -f -a export -d 'Write the whole journal, samples and markouts included, to one file.'
@@ -293,17 +368,26 @@ complete -c kimera -n '__kimera_at "journal recover"' -l runs -d 'Where run fold
 complete -c kimera -n '__kimera_at "journal recover"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "journal recover"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "journal recover"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench"' -f -a latency -d 'Nanoseconds from a due event to its order\'s slot.'
 complete -c kimera -n '__kimera_at "bench"' -f -a replay -d 'Events/s of a full replay with strategy and gate.'
+complete -c kimera -n '__kimera_at "bench"' -f -a backtest -d 'Events/s of a backtest, beside nautilus_trader\'s.'
+complete -c kimera -n '__kimera_at "bench"' -f -a parse -d 'Nanoseconds from a venue\'s frame to events.'
 complete -c kimera -n '__kimera_at "bench"' -f -a book -d 'Level updates/s with best prices.'
 complete -c kimera -n '__kimera_at "bench"' -f -a match -d 'Orders/s of the matching engine.'
+complete -c kimera -n '__kimera_at "bench"' -f -a tick -d 'Nanoseconds from an event to an order slot.'
 complete -c kimera -n '__kimera_at "bench"' -f -a gate -d 'Decisions/s of the risk gate.'
+complete -c kimera -n '__kimera_at "bench"' -f -a route -d 'Orders/s split over six venues\' books.'
+complete -c kimera -n '__kimera_at "bench"' -f -a order -d 'Nanoseconds from ticks and lots to signed order bytes.'
 complete -c kimera -n '__kimera_at "bench"' -f -a features -d 'Feature updates/s after each message.'
+complete -c kimera -n '__kimera_at "bench"' -f -a scale -d 'Cost per event by instruments and by depth.'
+complete -c kimera -n '__kimera_at "bench"' -f -a ring -d 'Messages/s between two processes, and how long one takes.'
 complete -c kimera -n '__kimera_at "bench"' -f -a synthetic -d 'Events/s of the synthetic market.'
 complete -c kimera -n '__kimera_at "bench"' -f -a import -d 'Frames/s from raw recordings to events.'
 complete -c kimera -n '__kimera_at "bench"' -f -a catalog -d 'Events/s from the Parquet catalog.'
 complete -c kimera -n '__kimera_at "bench"' -f -a cold-start -d 'Milliseconds from the shell to an answer.'
 complete -c kimera -n '__kimera_at "bench"' -f -a all -d 'All of the above.'
 complete -c kimera -n '__kimera_at "bench"' -f -a compare -d 'Compare two saved results: what changed beyond noise.'
+complete -c kimera -n '__kimera_at "bench"' -f -a page -d 'Draw saved results: plots as SVG, rows as Markdown.'
 complete -c kimera -n '__kimera_at "bench"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "bench"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
 complete -c kimera -n '__kimera_at "bench"' -l help -d 'Show this message and exit.'
@@ -313,6 +397,20 @@ complete -c kimera -n '__kimera_at "bench"' -l quiet -d 'Say nothing when all is
 complete -c kimera -n '__kimera_at "bench"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "bench"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench latency"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench latency"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
+complete -c kimera -n '__kimera_at "bench latency"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench latency"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench latency"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench latency"' -l peers -d 'Run peers too, in turn with kimera (extra: peers).'
+complete -c kimera -n '__kimera_at "bench latency"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench latency"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench latency"' -l recording -d 'Measure on this recording too; may be repeated.' -r
+complete -c kimera -n '__kimera_at "bench latency"' -l repeats -d 'Timed repeats of each case.' -r
+complete -c kimera -n '__kimera_at "bench latency"' -l save -d 'Write the records to FILE for `compare`.' -r
+complete -c kimera -n '__kimera_at "bench latency"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench latency"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench latency"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench replay"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "bench replay"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
 complete -c kimera -n '__kimera_at "bench replay"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
@@ -327,6 +425,34 @@ complete -c kimera -n '__kimera_at "bench replay"' -l save -d 'Write the records
 complete -c kimera -n '__kimera_at "bench replay"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench replay"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "bench replay"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench backtest"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench backtest"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
+complete -c kimera -n '__kimera_at "bench backtest"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench backtest"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench backtest"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench backtest"' -l peers -d 'Run peers too, in turn with kimera (extra: peers).'
+complete -c kimera -n '__kimera_at "bench backtest"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench backtest"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench backtest"' -l recording -d 'Measure on this recording too; may be repeated.' -r
+complete -c kimera -n '__kimera_at "bench backtest"' -l repeats -d 'Timed repeats of each case.' -r
+complete -c kimera -n '__kimera_at "bench backtest"' -l save -d 'Write the records to FILE for `compare`.' -r
+complete -c kimera -n '__kimera_at "bench backtest"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench backtest"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench backtest"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench parse"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench parse"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
+complete -c kimera -n '__kimera_at "bench parse"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench parse"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench parse"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench parse"' -l peers -d 'Run peers too, in turn with kimera (extra: peers).'
+complete -c kimera -n '__kimera_at "bench parse"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench parse"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench parse"' -l recording -d 'Measure on this recording too; may be repeated.' -r
+complete -c kimera -n '__kimera_at "bench parse"' -l repeats -d 'Timed repeats of each case.' -r
+complete -c kimera -n '__kimera_at "bench parse"' -l save -d 'Write the records to FILE for `compare`.' -r
+complete -c kimera -n '__kimera_at "bench parse"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench parse"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench parse"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench book"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "bench book"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
 complete -c kimera -n '__kimera_at "bench book"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
@@ -355,6 +481,20 @@ complete -c kimera -n '__kimera_at "bench match"' -l save -d 'Write the records 
 complete -c kimera -n '__kimera_at "bench match"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench match"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "bench match"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench tick"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench tick"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
+complete -c kimera -n '__kimera_at "bench tick"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench tick"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench tick"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench tick"' -l peers -d 'Run peers too, in turn with kimera (extra: peers).'
+complete -c kimera -n '__kimera_at "bench tick"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench tick"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench tick"' -l recording -d 'Measure on this recording too; may be repeated.' -r
+complete -c kimera -n '__kimera_at "bench tick"' -l repeats -d 'Timed repeats of each case.' -r
+complete -c kimera -n '__kimera_at "bench tick"' -l save -d 'Write the records to FILE for `compare`.' -r
+complete -c kimera -n '__kimera_at "bench tick"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench tick"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench tick"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench gate"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "bench gate"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
 complete -c kimera -n '__kimera_at "bench gate"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
@@ -369,6 +509,34 @@ complete -c kimera -n '__kimera_at "bench gate"' -l save -d 'Write the records t
 complete -c kimera -n '__kimera_at "bench gate"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench gate"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "bench gate"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench route"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench route"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
+complete -c kimera -n '__kimera_at "bench route"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench route"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench route"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench route"' -l peers -d 'Run peers too, in turn with kimera (extra: peers).'
+complete -c kimera -n '__kimera_at "bench route"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench route"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench route"' -l recording -d 'Measure on this recording too; may be repeated.' -r
+complete -c kimera -n '__kimera_at "bench route"' -l repeats -d 'Timed repeats of each case.' -r
+complete -c kimera -n '__kimera_at "bench route"' -l save -d 'Write the records to FILE for `compare`.' -r
+complete -c kimera -n '__kimera_at "bench route"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench route"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench route"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench order"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench order"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
+complete -c kimera -n '__kimera_at "bench order"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench order"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench order"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench order"' -l peers -d 'Run peers too, in turn with kimera (extra: peers).'
+complete -c kimera -n '__kimera_at "bench order"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench order"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench order"' -l recording -d 'Measure on this recording too; may be repeated.' -r
+complete -c kimera -n '__kimera_at "bench order"' -l repeats -d 'Timed repeats of each case.' -r
+complete -c kimera -n '__kimera_at "bench order"' -l save -d 'Write the records to FILE for `compare`.' -r
+complete -c kimera -n '__kimera_at "bench order"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench order"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench order"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench features"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "bench features"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
 complete -c kimera -n '__kimera_at "bench features"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
@@ -383,6 +551,34 @@ complete -c kimera -n '__kimera_at "bench features"' -l save -d 'Write the recor
 complete -c kimera -n '__kimera_at "bench features"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench features"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "bench features"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench scale"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench scale"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
+complete -c kimera -n '__kimera_at "bench scale"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench scale"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench scale"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench scale"' -l peers -d 'Run peers too, in turn with kimera (extra: peers).'
+complete -c kimera -n '__kimera_at "bench scale"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench scale"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench scale"' -l recording -d 'Measure on this recording too; may be repeated.' -r
+complete -c kimera -n '__kimera_at "bench scale"' -l repeats -d 'Timed repeats of each case.' -r
+complete -c kimera -n '__kimera_at "bench scale"' -l save -d 'Write the records to FILE for `compare`.' -r
+complete -c kimera -n '__kimera_at "bench scale"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench scale"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench scale"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench ring"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench ring"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
+complete -c kimera -n '__kimera_at "bench ring"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench ring"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench ring"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench ring"' -l peers -d 'Run peers too, in turn with kimera (extra: peers).'
+complete -c kimera -n '__kimera_at "bench ring"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench ring"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench ring"' -l recording -d 'Measure on this recording too; may be repeated.' -r
+complete -c kimera -n '__kimera_at "bench ring"' -l repeats -d 'Timed repeats of each case.' -r
+complete -c kimera -n '__kimera_at "bench ring"' -l save -d 'Write the records to FILE for `compare`.' -r
+complete -c kimera -n '__kimera_at "bench ring"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench ring"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench ring"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench synthetic"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "bench synthetic"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
 complete -c kimera -n '__kimera_at "bench synthetic"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
@@ -463,6 +659,16 @@ complete -c kimera -n '__kimera_at "bench compare"' -l quiet -d 'Say nothing whe
 complete -c kimera -n '__kimera_at "bench compare"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench compare"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "bench compare"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench page"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench page"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench page"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench page"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench page"' -l out -d 'Folder for the files.' -r
+complete -c kimera -n '__kimera_at "bench page"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench page"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench page"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench page"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench page"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "profile"' -f -a list -d 'List the profiles that --profile knows by name.'
 complete -c kimera -n '__kimera_at "profile"' -f -a show -d 'Show every setting as a run would see it, all layers applied.'
 complete -c kimera -n '__kimera_at "profile"' -f -a check -d 'Check profile files; every problem is reported with its file, line and key.'
@@ -513,6 +719,82 @@ complete -c kimera -n '__kimera_at "schema"' -l quiet -d 'Say nothing when all i
 complete -c kimera -n '__kimera_at "schema"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "schema"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "schema"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host"' -f -a probe -d 'Show each item: value, advice, why, effect.'
+complete -c kimera -n '__kimera_at "tune-host"' -f -a plan -d 'Show the exact changes, as records or a script.'
+complete -c kimera -n '__kimera_at "tune-host"' -f -a apply -d 'Make the changes as root, journalled and read back.'
+complete -c kimera -n '__kimera_at "tune-host"' -f -a revert -d 'Bring back the values of before, also after a crash.'
+complete -c kimera -n '__kimera_at "tune-host"' -f -a verify -d 'Read back; measure delays under old and new values.'
+complete -c kimera -n '__kimera_at "tune-host"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "tune-host"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "tune-host"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "tune-host"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "tune-host"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "tune-host"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host probe"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "tune-host probe"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "tune-host probe"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "tune-host probe"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "tune-host probe"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "tune-host probe"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host probe"' -l root -d 'A mounted host whose /proc, /sys, /etc to use.' -r
+complete -c kimera -n '__kimera_at "tune-host probe"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host probe"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host probe"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host plan"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "tune-host plan"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "tune-host plan"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "tune-host plan"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "tune-host plan"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "tune-host plan"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host plan"' -l root -d 'A mounted host whose /proc, /sys, /etc to use.' -r
+complete -c kimera -n '__kimera_at "tune-host plan"' -l script -d 'Print a shell script instead of records.'
+complete -c kimera -n '__kimera_at "tune-host plan"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host plan"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host plan"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host apply"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "tune-host apply"' -l dry-run -d 'Change nothing, tell all.'
+complete -c kimera -n '__kimera_at "tune-host apply"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "tune-host apply"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "tune-host apply"' -l journal -d 'Default: ROOT/var/lib/kimera/tune-host.jsonl.' -r
+complete -c kimera -n '__kimera_at "tune-host apply"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "tune-host apply"' -l persist -d 'Also write sysctl.d and limits.d files.'
+complete -c kimera -n '__kimera_at "tune-host apply"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "tune-host apply"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host apply"' -l root -d 'A mounted host whose /proc, /sys, /etc to use.' -r
+complete -c kimera -n '__kimera_at "tune-host apply"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host apply"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host apply"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host revert"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "tune-host revert"' -l force -d 'Also values that somebody else changed since.'
+complete -c kimera -n '__kimera_at "tune-host revert"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "tune-host revert"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "tune-host revert"' -l journal -d 'Default: ROOT/var/lib/kimera/tune-host.jsonl.' -r
+complete -c kimera -n '__kimera_at "tune-host revert"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "tune-host revert"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "tune-host revert"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host revert"' -l root -d 'A mounted host whose /proc, /sys, /etc to use.' -r
+complete -c kimera -n '__kimera_at "tune-host revert"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host revert"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host revert"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host verify"' -l control -d 'Compare the host with itself, unchanged.'
+complete -c kimera -n '__kimera_at "tune-host verify"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "tune-host verify"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "tune-host verify"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "tune-host verify"' -l jitter -d 'Compare delays before and after.'
+complete -c kimera -n '__kimera_at "tune-host verify"' -l journal -d 'Default: ROOT/var/lib/kimera/tune-host.jsonl.' -r
+complete -c kimera -n '__kimera_at "tune-host verify"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "tune-host verify"' -l no-jitter -d 'Compare delays before and after.'
+complete -c kimera -n '__kimera_at "tune-host verify"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "tune-host verify"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host verify"' -l root -d 'A mounted host whose /proc, /sys, /etc to use.' -r
+complete -c kimera -n '__kimera_at "tune-host verify"' -l rounds -d 'Visits of each state.' -r
+complete -c kimera -n '__kimera_at "tune-host verify"' -l seconds -d 'Time of each measure and visit.' -r
+complete -c kimera -n '__kimera_at "tune-host verify"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "tune-host verify"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "tune-host verify"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "doctor"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "doctor"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
 complete -c kimera -n '__kimera_at "doctor"' -l help -d 'Show this message and exit.'
