@@ -1,4 +1,8 @@
-"""Two saved results side by side: what changed, and whether the machine's noise explains it."""
+"""Two saved results side by side: what changed, and whether the machine's noise explains it.
+
+Repeats in which other work took the core away are left out; where too few are left, no verdict is
+given on the rest.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,11 @@ from kimera_cli.files import write_atomic
 from kimera_cli.records import Bench, BenchChange, End
 
 from .stats import NOISE_FLOOR, ratio, verdict
+
+QUIET_LEAST = 3
+"""Undisturbed repeats that a verdict needs on either side."""
+SLICE_NS = 20e6
+"""A core that is lost at most once in this time is lost to housekeeping, not to other work."""
 
 
 def save(path: Path, rows: Iterable[Bench]) -> None:
@@ -67,8 +76,11 @@ def compare(before: Path, after: Path, floor: float = NOISE_FLOOR) -> Iterator[B
 
 
 def _change(old: Bench, new: Bench, floor: float) -> BenchChange:
-    change = ratio(_repeats(old), _repeats(new))
+    before, after = _repeats(old), _repeats(new)
+    busy = not before or not after
+    change = ratio(before or _all(old), after or _all(new))
     same = old.machine == new.machine
+    found = "other_machine" if not same else "noise" if busy else verdict(change, floor)
     return BenchChange(
         name=new.name,
         before_ns=old.median_ns,
@@ -76,11 +88,26 @@ def _change(old: Bench, new: Bench, floor: float) -> BenchChange:
         ratio=round(change.value, 4),
         low=round(change.low, 4),
         high=round(change.high, 4),
-        verdict=verdict(change, floor) if same else "other_machine",
+        verdict=found,
         before=old.commit,
         after=new.commit,
+        reason="other work on the machine: measure again when it is quiet" if busy else "",
     )
 
 
-def _repeats(row: Bench) -> list[float]:
+def _all(row: Bench) -> list[float]:
     return [float(value) for value in row.detail.get("repeats_ns") or [row.median_ns]]
+
+
+def _repeats(row: Bench) -> list[float]:
+    """Return the repeats in which the core was ours, none where they are fewer than QUIET_LEAST.
+
+    A record that does not tell of preemptions is taken as it is.
+    """
+    values, preempted = _all(row), row.detail.get("preempted") or []
+    if len(preempted) != len(values):
+        return values
+    quiet = [
+        ns for ns, times in zip(values, preempted, strict=True) if times * SLICE_NS <= ns * row.n
+    ]
+    return quiet if len(quiet) >= min(QUIET_LEAST, len(values)) else []

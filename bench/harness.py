@@ -2,7 +2,8 @@
 
 A case gets a fresh state before each repeat and starts the watch itself, so that set-up is never
 timed. The first repeat of each case is thrown away (it compiles and fills caches). Cases run A B A
-B, not A A B B: what else the machine does then hits all of them.
+B, not A A B B: what else the machine does then hits all of them. How often the system took the core
+away is kept with each repeat, so that `compare` can tell a disturbed run from a slow one.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from .stats import quantile
+
+resource: Any = import_module("resource") if find_spec("resource") else None  # not on Windows
 
 BATCH = 16_384
 """Operations of one batch: the call into compiled code (3 to 13 us) is below 1 ns of each."""
@@ -72,6 +77,8 @@ class Timing:
     repeats_ns: list[float] = field(default_factory=list)
     batches_ns: list[float] = field(default_factory=list)
     batch: int = 0
+    preempted: list[int] = field(default_factory=list)
+    """How often the system took the core away in each repeat; empty where it does not tell."""
 
     @property
     def median_ns(self) -> float:
@@ -100,8 +107,18 @@ def measure(
     with steady(pin=pin):
         for _ in range(repeats):
             for case in cases:
+                before = preemptions()
                 timings[case.name].add(_once(case, clock))
+                if before is not None:
+                    timings[case.name].preempted.append((preemptions() or 0) - before)
     return timings
+
+
+def preemptions() -> int | None:
+    """Return how often this process has lost its core against its will; None if not told."""
+    if resource is None:
+        return None
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
 
 
 def _once(case: Case, clock: Clock) -> list[tuple[int, int]]:

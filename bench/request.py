@@ -111,6 +111,8 @@ def _facts(
         "repeats_ns": [round(value, 3) for value in timing.repeats_ns],
         "load_1m": request.load,
     }
+    if timing.preempted:
+        facts["preempted"] = timing.preempted
     if peer is not None:
         facts["peer_repeats_ns"] = [round(value, 3) for value in peer.timing.repeats_ns]
         facts["peer_rate_per_s"] = float(f"{1e9 / peer.timing.median_ns:.6g}")

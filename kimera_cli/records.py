@@ -270,6 +270,7 @@ class BenchChange(Record, frozen=True):
     verdict: Literal["faster", "slower", "noise", "other_machine"]
     before: str = ""
     after: str = ""
+    reason: str = ""
 
 
 class ProfileValue(Record, frozen=True):

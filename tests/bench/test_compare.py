@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from kimera_cli.bench.compare import load, save
-from kimera_cli.records import Bench
+from kimera_cli.bench.compare import compare, load, save
+from kimera_cli.bench.harness import Case, measure
+from kimera_cli.records import Bench, BenchChange
 
 
 def bench(name: str, repeats: list[float], machine: str = "m") -> Bench:
@@ -97,3 +100,44 @@ def test_bad_files_are_named(
     assert done.code == 3
     assert done.end["status"] == "error"
     assert [e["code"] for e in done.err_json] == [code]
+
+
+def disturbed(repeats: list[float], preempted: list[int], n: int = 1_000_000) -> Bench:
+    row = bench("x", repeats)
+    detail = {"repeats_ns": repeats, "preempted": preempted}
+    return msgspec.structs.replace(row, n=n, detail=detail)
+
+
+def compared(tmp_path: Path, before: Bench, after: Bench) -> BenchChange:
+    for name, row in (("before", before), ("after", after)):
+        save(tmp_path / name, [row])
+    (change,) = compare(tmp_path / "before", tmp_path / "after")
+    return change
+
+
+def test_repeats_that_lost_the_core_are_left_out(tmp_path: Path) -> None:
+    """A million operations of 10 ns are 10 ms: one loss of the core is too many."""
+    quiet = disturbed([10.0, 10.1, 9.9, 10.0], [0, 0, 0, 0])
+    mixed = disturbed([10.0, 31.0, 9.9, 28.0, 10.1, 35.0, 40.0], [0, 3, 0, 2, 0, 4, 5])
+    change = compared(tmp_path, quiet, mixed)
+    assert (change.verdict, change.ratio, change.reason) == ("noise", 1.0, "")
+
+
+def test_a_run_that_was_never_alone_gets_no_verdict(tmp_path: Path) -> None:
+    quiet = disturbed([10.0, 10.1, 9.9, 10.0], [0, 0, 0, 0])
+    busy = disturbed([30.0, 31.0, 29.0, 28.0], [2, 3, 2, 2])
+    change = compared(tmp_path, quiet, busy)
+    assert (change.verdict, change.ratio) == ("noise", pytest.approx(2.95, rel=0.1))
+    assert "other work" in change.reason
+
+
+def test_a_long_repeat_may_lose_the_core_to_housekeeping(tmp_path: Path) -> None:
+    long = disturbed([100.0, 101.0, 99.0], [3, 2, 4])  # 100 ms
+    longer = disturbed([150.0, 151.0, 149.0], [4, 5, 3])
+    assert compared(tmp_path, long, longer).verdict == "slower"
+
+
+def test_the_harness_counts_losses_of_the_core_per_repeat() -> None:
+    timing = measure([Case("x", lambda: None, lambda _, w: w.lap(1))], 3, time.monotonic_ns)["x"]
+    assert len(timing.preempted) == 3
+    assert all(times >= 0 for times in timing.preempted)
