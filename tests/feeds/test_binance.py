@@ -219,7 +219,7 @@ WRONG = {
     "huge number": (DEPTH_FRAME.replace("61838.04000000", "1e99"), "sane size", "shape"),
     "number too large": (DEPTH_FRAME.replace("61838.04", "9" * 30), "at most", "digits"),
     "early": (DEPTH_FRAME.replace('"E":1', '"E":-1'), "message of binance", "number"),
-    "late": (DEPTH_FRAME.replace('"E":1', '"E":91234'), "message of binance", "time"),
+    "late": (DEPTH_FRAME.replace('"E":1', '"E":91234'), "milliseconds up to", "time"),
 }
 
 
