@@ -80,8 +80,8 @@ def test_a_listener_gets_whole_records_in_order_and_counts_the_rest(job: Job) ->
     said = job("cast", 5, 600_000)
     assert said["codes"] == [-9, 0]
     assert said["torn"] == said["disorder"] == 0
-    assert said["overruns"] > 0, "the reader was never too slow: nothing was tried"
-    assert said["got"] > 100
+    assert said["overruns"] >= 10
+    assert said["got"] >= 1000
     assert said["got"] + said["lost"] == said["written"]
 
 
@@ -89,6 +89,6 @@ def test_a_state_is_never_read_torn(job: Job) -> None:
     """Not while it is written without a pause, and not after its writer was killed."""
     said = job("state", 0, 200_000)
     assert said["torn"] == said["older"] == 0
-    assert said["versions"] > 100, "the writer never came by: nothing was tried"
+    assert said["versions"] >= 1000
     assert said["codes"] == [-9]
     assert said["after"] == "dead"
