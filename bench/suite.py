@@ -28,6 +28,7 @@ SUITES: dict[str, Suite] = {
     "match": Suite("match", "Orders/s of the matching engine."),
     "tick": Suite("tick", "Nanoseconds from an event to an order slot."),
     "gate": Suite("gate", "Decisions/s of the risk gate."),
+    "table": Suite("table", "Nanoseconds of a lookup in the decision table, and of a swap."),
     "route": Suite("route", "Orders/s split over six venues' books."),
     "order": Suite("order", "Nanoseconds from ticks and lots to signed order bytes."),
     "features": Suite("features", "Feature updates/s after each message."),
