@@ -47,6 +47,8 @@ MID_TICKS = 600_000
 FLAT = 1.5
 INTERVAL_MS = 100
 SEED = 17
+TOUCHED_FROM = 1 << 20
+"""Bytes from which an array of the loop is touched before the watch starts."""
 
 
 @kernel
@@ -155,8 +157,9 @@ class ManyRun(LoopRun):
             source="replay", sources=sources, strategies=[watcher], profile=profile, seed=1
         )
         self.arrays, _ = setup.build(request)
-        for array in (self.arrays.buffers, self.arrays.venue_books, self.arrays.books):
-            touch(array)
+        for array in vars(self.arrays).values():
+            if isinstance(array, np.ndarray) and array.nbytes >= TOUCHED_FROM:
+                touch(array)
         self.feed = Feed(request.sources, self.arrays, profile.latency, 0)
         self.fills = None
 
