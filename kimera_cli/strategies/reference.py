@@ -61,6 +61,7 @@ FIELDS = {
     "min_lots": "smallest order",
     "settle_rate": "portfolio currency per unit of quote currency",
     "min_notional": "smallest order value, quote currency",
+    "table": "the strategy's decision table, for `table_consult`; 0: it has none",
 }
 
 ORDER_FIELDS = {

@@ -24,6 +24,7 @@ ROWS = {
     "match": {"match"},
     "tick": {"tick.synthetic"},
     "gate": {"gate.accept", "gate.mixed"},
+    "table": {"table.lookup", "table.lookup_spread", "table.lookup_swapping", "table.swap"},
     "route": {"route.small", "route.deep", "route.minimums"},
     "order": {
         "order.hmac",
