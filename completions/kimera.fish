@@ -12,7 +12,7 @@ function __kimera_at --argument-names wanted
             continue
         end
         set -l next (string join ' ' -- $place $word)
-        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
+        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench table' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
             set place $next
         end
     end
@@ -376,6 +376,7 @@ complete -c kimera -n '__kimera_at "bench"' -f -a book -d 'Level updates/s with 
 complete -c kimera -n '__kimera_at "bench"' -f -a match -d 'Orders/s of the matching engine.'
 complete -c kimera -n '__kimera_at "bench"' -f -a tick -d 'Nanoseconds from an event to an order slot.'
 complete -c kimera -n '__kimera_at "bench"' -f -a gate -d 'Decisions/s of the risk gate.'
+complete -c kimera -n '__kimera_at "bench"' -f -a table -d 'Nanoseconds of a lookup in the decision table, and of a swap.'
 complete -c kimera -n '__kimera_at "bench"' -f -a route -d 'Orders/s split over six venues\' books.'
 complete -c kimera -n '__kimera_at "bench"' -f -a order -d 'Nanoseconds from ticks and lots to signed order bytes.'
 complete -c kimera -n '__kimera_at "bench"' -f -a features -d 'Feature updates/s after each message.'
@@ -509,6 +510,20 @@ complete -c kimera -n '__kimera_at "bench gate"' -l save -d 'Write the records t
 complete -c kimera -n '__kimera_at "bench gate"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench gate"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "bench gate"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench table"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench table"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
+complete -c kimera -n '__kimera_at "bench table"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench table"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench table"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench table"' -l peers -d 'Run peers too, in turn with kimera (extra: peers).'
+complete -c kimera -n '__kimera_at "bench table"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench table"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench table"' -l recording -d 'Measure on this recording too; may be repeated.' -r
+complete -c kimera -n '__kimera_at "bench table"' -l repeats -d 'Timed repeats of each case.' -r
+complete -c kimera -n '__kimera_at "bench table"' -l save -d 'Write the records to FILE for `compare`.' -r
+complete -c kimera -n '__kimera_at "bench table"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench table"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench table"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench route"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "bench route"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
 complete -c kimera -n '__kimera_at "bench route"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
