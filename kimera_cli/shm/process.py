@@ -87,7 +87,8 @@ def boot() -> tuple[int, int]:
 
 
 def enter(side: np.void, state: int, offset_ns: int) -> None:
-    """Write this process into one side of a header."""
+    """Write this process into one side of a header; half of it is nobody."""
+    side["state"] = SIDE_ABSENT
     side["pid"] = os.getpid()
     side["start"] = started(os.getpid()) or 0
     side["namespace"] = namespace()
