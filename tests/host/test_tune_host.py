@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from metal import build, picture, put
+
+from kimera_cli.host.values import settled
 
 if TYPE_CHECKING:
     from conftest import Kimera, Result
@@ -286,42 +289,50 @@ def test_a_read_only_mount_is_denied_with_its_reason(
     assert ('"status":"applied"' in done.stdout) == (code == 6)
 
 
+@pytest.fixture
+def machine(kimera: Kimera, tmp_path: Path) -> Iterator[Tune]:
+    """This machine, for one test at a time: `machine("apply", "laptop")`, taken back at the end."""
+    with (Path(tempfile.gettempdir()) / "kimera-test-host.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        journal = tmp_path / "journal.jsonl"
+
+        def run(*args: str) -> Result:
+            return kimera("tune-host", *args, "--journal", journal)
+
+        dry = run("apply", "laptop", "--dry-run").records("host_result")
+        if not dry or any(r["reason"] for r in dry):
+            pytest.skip("this machine is as the laptop profile wants it, or takes no change")
+        try:
+            yield run
+        finally:
+            run("revert")
+
+
 @AS_ROOT
-def test_this_machine_there_and_back(kimera: Kimera, tmp_path: Path) -> None:
+def test_this_machine_there_and_back(machine: Tune) -> None:
     """For real: the laptop profile, which costs nothing, and back to the very values of before."""
-    journal = tmp_path / "journal.jsonl"
-    dry = kimera("tune-host", "apply", "laptop", "--dry-run", "--journal", journal)
-    todo = {r["path"]: r["old"] for r in dry.records("host_result") if r["status"] == "planned"}
-    if not todo:
-        pytest.skip("this machine is as the laptop profile wants it, or takes no change")
+    todo = [r["path"] for r in machine("apply", "laptop", "--dry-run").records("host_result")]
     before = {path: Path(path).read_bytes() for path in todo}
-    try:
-        done = kimera("tune-host", "apply", "laptop", "--journal", journal)
-        assert done.code == 0, done.out + done.err
-        for result in done.records("host_result"):
-            assert result["status"] == "applied"
-            assert Path(result["path"]).read_text().split() == result["new"].split()
-        assert kimera("tune-host", "verify", "--no-jitter", "--journal", journal).code == 0
-    finally:
-        back = kimera("tune-host", "revert", "--journal", journal)
+    done = machine("apply", "laptop")
+    applied = [r for r in done.records("host_result") if r["status"] == "applied"]
+    assert applied
+    assert done.code == (0 if len(applied) == len(todo) else 6)
+    for result in applied:
+        found = settled(result["path"], Path(result["path"]).read_text())
+        assert found == settled(result["path"], result["new"])
+    assert machine("verify", "--no-jitter").code == 0
+    back = machine("revert")
     assert {r["status"] for r in back.records("host_result")} == {"reverted"}
     assert {path: Path(path).read_bytes() for path in todo} == before
 
 
 @AS_ROOT
-def test_this_machine_verified_by_switching(kimera: Kimera, tmp_path: Path) -> None:
-    journal = tmp_path / "journal.jsonl"
-    todo = kimera("tune-host", "apply", "laptop", "--dry-run").records("host_result")
-    if not [r for r in todo if r["status"] == "planned"]:
-        pytest.skip("this machine is as the laptop profile wants it, or takes no change")
-    try:
-        kimera("tune-host", "apply", "laptop", "--journal", journal)
-        arguments = ["--rounds", "8", "--seconds", "0.05", "--journal", journal]
-        done = kimera("tune-host", "verify", *arguments)
-        assert done.code == 0, done.err
-        assert [r["measure"] for r in done.records("jitter")] == ["wakeup", "loop"]
-        assert "old against new" in done.records("jitter")[0]["compared"]
-        after = kimera("tune-host", "verify", "--no-jitter", "--journal", journal)
-        assert {r["status"] for r in after.records("host_result")} == {"held"}, "left in B"
-    finally:
-        assert kimera("tune-host", "revert", "--journal", journal).code == 0
+def test_this_machine_verified_by_switching(machine: Tune) -> None:
+    machine("apply", "laptop")
+    done = machine("verify", "--rounds", "8", "--seconds", "0.05")
+    assert done.code == 0, done.err
+    assert [r["measure"] for r in done.records("jitter")] == ["wakeup", "loop"]
+    assert "old against new" in done.records("jitter")[0]["compared"]
+    after = machine("verify", "--no-jitter")
+    assert {r["status"] for r in after.records("host_result")} == {"held"}, "left in B"
+    assert machine("revert").code == 0
