@@ -65,13 +65,13 @@ def fill(
     """Learn a table on the past of a recording; say how good it is on the rest of it."""
     from kimera_cli.ensemble import study
     from kimera_cli.ensemble.states import states_of
-    from kimera_cli.ensemble.table_file import save
+    from kimera_cli.ensemble.table_file import next_version, save
 
     world: Context = ctx.obj
     with world.output() as output:
-        recipe = _recipe(
+        recipe = study.recipe_of(
             expires,
-            _version(out, version),
+            version or next_version(out),
             axes=axes,
             train=train,
             edge=edge,
@@ -136,42 +136,12 @@ def curve(
     world: Context = ctx.obj
     points = []
     with world.output() as output:
-        recipe = _recipe(axes=axes, train=train, edge=edge)
+        recipe = study.recipe_of(axes=axes, train=train, edge=edge)
         for point in study.curve(replay_sources(recordings, world), recipe):
             points.append(point)
             output.emit(point)
         if svg is not None:
             write_atomic(svg, plot.drawing(points).encode())
-
-
-def _recipe(expires: str = "1d", version: int = 1, **given: Any) -> Any:
-    """Return how to learn; what was not typed (None) keeps its default."""
-    import kimera_cli
-    from kimera_cli.ensemble.study import Recipe
-    from kimera_cli.errors import UsageError
-    from kimera_cli.units import parse_duration_ns
-
-    try:
-        expires_ns = parse_duration_ns(expires)
-    except ValueError as error:
-        raise UsageError("usage.expires", f"--expires: {error}") from None
-    chosen = {name: value for name, value in given.items() if value is not None}
-    chosen |= {"expires_ns": expires_ns, "version": version, "kimera": kimera_cli.__version__}
-    return Recipe(**chosen)
-
-
-def _version(out: Path, typed: int | None) -> int:
-    """A table that replaces another is newer than it."""
-    from kimera_cli.ensemble.table_file import load
-    from kimera_cli.errors import DataError
-
-    if typed is not None or not out.exists():
-        return typed or 1
-    try:
-        return load(out).version + 1
-    except DataError as error:
-        error.hint = "give another --out, or --version to replace it"
-        raise
 
 
 def _one(spec: str, world: Context) -> EventSource:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from kimera_cli import __version__
 from kimera_cli.data.source import EventSource
 from kimera_cli.ensemble.agreement import serve, use_record
 from kimera_cli.ensemble.fill import Stamp, fill
@@ -17,10 +19,10 @@ from kimera_cli.ensemble.quantiser import DEFAULT_AXES, parse_axes
 from kimera_cli.ensemble.quantiser import learn as learn_thresholds
 from kimera_cli.ensemble.states import States, states_of
 from kimera_cli.ensemble.table_file import Learnt, TableFile, pack
-from kimera_cli.errors import DataError
+from kimera_cli.errors import DataError, UsageError
 from kimera_cli.layouts import TABLE_STATUSES
 from kimera_cli.records import TablePoint, TableQuality, TableUse
-from kimera_cli.units import NS_PER_DAY
+from kimera_cli.units import NS_PER_DAY, parse_duration_ns
 
 MIN_CONFIDENCE = 0.95
 TRAIN = 0.6
@@ -41,6 +43,19 @@ class Recipe:
     expires_ns: int = NS_PER_DAY
     version: int = 1
     kimera: str = ""
+
+
+def recipe_of(expires: str = "1d", version: int = 1, **given: Any) -> Recipe:
+    """Return how to learn; what was not typed (None) keeps its default.
+
+    UsageError `usage.expires` for a duration that is none.
+    """
+    try:
+        expires_ns = parse_duration_ns(expires)
+    except ValueError as error:
+        raise UsageError("usage.expires", f"--expires: {error}") from None
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return Recipe(**chosen, expires_ns=expires_ns, version=version, kimera=__version__)
 
 
 def cut_of(source: EventSource, recipe: Recipe) -> int:

@@ -174,6 +174,17 @@ def load(path: Path) -> TableFile:
     return table
 
 
+def next_version(path: Path) -> int:
+    """Return the version of a table that replaces the one at `path`; 1 where there is none."""
+    if not path.exists():
+        return 1
+    try:
+        return load(path).version + 1
+    except DataError as error:
+        error.hint = "give another --out, or --version to replace it"
+        raise
+
+
 def _check(path: Path, table: TableFile) -> None:
     """Raise for the first field that no fill can have written."""
     for expected, held in _rules(table):
