@@ -14,9 +14,9 @@ from kimera_cli.kernels.book import BOOK, book_clear, book_set
 from kimera_cli.kernels.call import call_strategy
 from kimera_cli.kernels.decide import act
 from kimera_cli.kernels.features import features_book, features_trade
-from kimera_cli.kernels.fence import array_at
 from kimera_cli.kernels.histogram import HISTOGRAM, histogram_add
 from kimera_cli.kernels.loop import show
+from kimera_cli.kernels.pointers import array_at
 from kimera_cli.kernels.stages import (
     BOOK_TO_DECISION,
     DECISION_TO_GATE,
