@@ -123,6 +123,8 @@ def test_what_is_left_to_defaults_is_said_here(desk: Any) -> None:
     assert "tgtCcy" not in desk.http(desk.place(desk.wire("okx"), "gtc", "buy")).json
     exchange = desk.http(desk.place(desk.wire("coinbaseexchange"), "post_only", "buy")).json
     assert (exchange["time_in_force"], exchange["post_only"]) == ("GTC", True)
+    htx = desk.http(desk.place(desk.wire("htx"), "gtc", "buy")).json
+    assert htx["source"] == "spot-api"
 
 
 # --- websockets: ccxt.pro's frames, caught where it would send them ------------------------------
