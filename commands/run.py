@@ -41,6 +41,7 @@ Duration = Annotated[
 Events = Annotated[int | None, typer.Option(min=0, help="Stop once this many events have arrived.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of all randomness.")]
 Speed = Annotated[str | None, typer.Option(help="max, realtime or a factor: 10x.")]
+Shape = Annotated[str | None, typer.Option(help="threads, single or split (processes).")]
 Out = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Run folder; default ./runs/<id>.")
 ]
@@ -62,6 +63,7 @@ def run(
     events: Events = None,
     seed: Seed = None,
     speed: Speed = None,
+    shape: Shape = None,
     out: Out = None,
     repeat: Repeat = None,
 ) -> None:
@@ -82,6 +84,7 @@ def run(
         events=events,
         seed=seed,
         speed=speed,
+        shape=shape,
         out=out,
         repeat=repeat,
         command=["kimera", *sys.argv[1:]],

@@ -49,6 +49,7 @@ class Run(Section, frozen=True):
     out: Annotated[str, Meta(min_length=1)] = "runs"
     sample_interval: Duration = "1s"
     durability: Literal["batch", "process", "disk"] = "batch"
+    shape: Literal["threads", "single", "split"] = "threads"
 
     @property
     def duration_ns(self) -> int:

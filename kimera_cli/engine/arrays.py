@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -41,6 +41,8 @@ from kimera_cli.market.book import new_books
 from kimera_cli.market.features import new_features
 
 Array = NDArray[Any]
+Zeros = Callable[[Any, Any], Array]
+"""Makes a zeroed array of a shape and a dtype that begins on a cache line."""
 
 BUFFER_EVENTS = 4096
 """Events per stream that the loop has at hand (256 KiB: several streams fit a level-2 cache)."""
@@ -71,7 +73,7 @@ class LoopArrays:
     records: Array
 
     def __post_init__(self) -> None:
-        self._chunks = [np.zeros(0, EVENT)] * len(self.streams)
+        self._chunks: list[Array] = [np.zeros(0, EVENT)] * len(self.streams)
         self._seal()
 
     def _seal(self) -> None:
@@ -116,28 +118,30 @@ class LoopArrays:
         self._seal()
 
 
-def allocate(instruments: Sequence[Array], n_strategies: int, n_sleeves: int) -> LoopArrays:
+def allocate(
+    instruments: Sequence[Array], n_strategies: int, n_sleeves: int, zeros: Zeros = aligned_zeros
+) -> LoopArrays:
     """Return zeroed state for these instruments (rows of dtype INSTRUMENT, shape (1,) each)."""
     k = len(instruments)
     arrays = LoopArrays(
-        loop=aligned_zeros(1, LOOP),
-        gate=aligned_zeros(1, GATE),
-        streams=aligned_zeros(k, STREAM),
-        buffers=aligned_zeros((k, BUFFER_EVENTS), EVENT),
-        books=new_books(k),
-        states=new_features(k),
-        wire_at=np.zeros((k, BUFFER_EVENTS + 1), np.int64),
-        wire=aligned_zeros((k, BUFFER_EVENTS + 1), FEATURES),
-        features=new_features(k),
+        loop=zeros(1, LOOP),
+        gate=zeros(1, GATE),
+        streams=zeros(k, STREAM),
+        buffers=zeros((k, BUFFER_EVENTS), EVENT),
+        books=new_books(k, zeros),
+        states=new_features(k, zeros),
+        wire_at=zeros((k, BUFFER_EVENTS + 1), np.dtype(np.int64)),
+        wire=zeros((k, BUFFER_EVENTS + 1), FEATURES),
+        features=new_features(k, zeros),
         instruments=np.concatenate(list(instruments)).astype(INSTRUMENT),
-        own=aligned_zeros((k, OWN_CAP), OWN),
-        requests=aligned_zeros((k, REQUEST_CAP), REQUEST),
-        messages=aligned_zeros(MESSAGE_CAP, MESSAGE),
-        markouts=aligned_zeros((k, MARKOUT_CAP), MARKOUT),
-        views=aligned_zeros(n_sleeves, VIEW),
-        sleeves=aligned_zeros(n_sleeves, SLEEVE),
-        strategies=aligned_zeros(n_strategies, STRATEGY),
-        records=aligned_zeros(RECORD_ROOM + RECORD_MARGIN, RECORD),
+        own=zeros((k, OWN_CAP), OWN),
+        requests=zeros((k, REQUEST_CAP), REQUEST),
+        messages=zeros(MESSAGE_CAP, MESSAGE),
+        markouts=zeros((k, MARKOUT_CAP), MARKOUT),
+        views=zeros(n_sleeves, VIEW),
+        sleeves=zeros(n_sleeves, SLEEVE),
+        strategies=zeros(n_strategies, STRATEGY),
+        records=zeros(RECORD_ROOM + RECORD_MARGIN, RECORD),
     )
     arrays.streams["own_best_bid"] = NO_BID
     arrays.streams["own_best_ask"] = NO_ASK

@@ -19,6 +19,7 @@ from kimera_cli.layouts import MAX_STRATEGIES
 from kimera_cli.profile import Resolved, parse_sets
 from kimera_cli.profile import load as load_profile
 from kimera_cli.settings import Portfolio, Profile
+from kimera_cli.shm.folder import runtime_folder
 from kimera_cli.strategies.loader import load
 from kimera_cli.strategies.protocol import StrategyInfo
 from kimera_cli.strategies.registry import info
@@ -42,6 +43,7 @@ class Choices:
     events: int | None = None
     seed: int | None = None
     speed: str | None = None
+    shape: str | None = None
     out: Path | None = None
     repeat: str | None = None
     command: Sequence[str] = field(default_factory=list)
@@ -95,7 +97,14 @@ def build_request(planned: Plan, world: Context) -> RunRequest:
         command=choices.command,
         profile_name=resolved.name,
         kill_file=planned.kill_file,
+        shape=profile.run.shape,
+        runtime=rings_of(profile.run.shape, resolved.name, world),
     )
+
+
+def rings_of(shape: str, profile: str, world: Context) -> Path | None:
+    """Return the folder for the rings of a split run, made if needed; None for other shapes."""
+    return runtime_folder(world.env, Path(profile).stem) if shape == "split" else None
 
 
 def repeat_request(choices: Choices, world: Context) -> RunRequest:
@@ -133,6 +142,7 @@ def _flags(choices: Choices) -> dict[str, Any]:
         "run.events": choices.events,
         "run.seed": choices.seed,
         "run.speed": choices.speed,
+        "run.shape": choices.shape,
     }
     return {key: value for key, value in flags.items() if value is not None}
 

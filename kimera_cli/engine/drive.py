@@ -25,7 +25,12 @@ STREAMED = ("jsonl", "json", "csv")
 
 def prepare(request: RunRequest, world: Context) -> Session:
     """Return a session that is ready to start; what is wrong with its inputs is found here."""
-    return Session(request, now_ns=world.now_ns, monotonic_ns=world.monotonic_ns, sleep=time.sleep)
+    session = Session(
+        request, now_ns=world.now_ns, monotonic_ns=world.monotonic_ns, sleep=time.sleep
+    )
+    for denied in session.denied:
+        world.diagnostics.warning(denied)
+    return session
 
 
 def drive(session: Session, world: Context, out: Output) -> None:

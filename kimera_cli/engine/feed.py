@@ -13,7 +13,9 @@ from kimera_cli.market.l3 import L3Normaliser
 from kimera_cli.settings import Latency
 
 CHUNK_EVENTS = 16_384
-"""Events that a source hands over at once: how often the engine looks around (kill switch, Ctrl-C)."""
+"""Events that a source hands over at once. Between chunks the engine looks at signals and kill
+switch, so this is also how soon it hears them: a millisecond.
+"""
 
 LATENCY_MODELS = {
     "constant": LATENCY_CONSTANT,

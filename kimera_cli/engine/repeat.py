@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kimera_cli.engine.build import rings_of
 from kimera_cli.engine.manifest import versions
 from kimera_cli.engine.pace import speed_of
 from kimera_cli.engine.request import Repeated, RunRequest, Sleeved
@@ -40,7 +41,7 @@ _RESULTS = ("kimera", "numpy", "numba", "llvmlite")
 
 
 def repeated_request(choices: Choices, world: Context, kill_file: Path) -> RunRequest:
-    """Return the request of a run's manifest; --speed and --out are the only choices left."""
+    """Return the request of a run's manifest; --speed, --shape and --out are all the choices."""
     _refuse_inputs(choices, world)
     folder = _folder(choices.repeat or "")
     stated = folder.manifest
@@ -51,6 +52,7 @@ def repeated_request(choices: Choices, world: Context, kill_file: Path) -> RunRe
     except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise _no_recipe(folder, error) from error
     speed = check_value("run.speed", choices.speed or profile.run.speed, "the command line")
+    shape = check_value("run.shape", choices.shape or profile.run.shape, "the command line")
     _note_versions(stated, world)
     return RunRequest(
         source=stated["source"],
@@ -66,6 +68,8 @@ def repeated_request(choices: Choices, world: Context, kill_file: Path) -> RunRe
         profile_name=stated["profile_name"],
         kill_file=kill_file,
         repeats=Repeated(folder.run, _trade_hash(folder)),
+        shape=shape,
+        runtime=rings_of(shape, stated["profile_name"], world),
     )
 
 

@@ -48,3 +48,7 @@ class RunRequest:
     kill_file: Path | None = None
     """A latch: while this file exists no new risk is taken and everything is cancelled."""
     repeats: Repeated | None = None
+    shape: str = "threads"
+    """`threads`, `single` or `split`: engine/shape.py."""
+    runtime: Path | None = None
+    """Where a split run makes its rings."""

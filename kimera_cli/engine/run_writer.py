@@ -33,16 +33,16 @@ class Written(NamedTuple):
 
 
 class RunWriter:
-    """Journal, Parquet files and trade hash of one run."""
+    """Journal, Parquet files and trade hash of one run. Not `threaded`: `write` itself writes."""
 
-    def __init__(self, journal: Journal, recorder: RunRecorder) -> None:
+    def __init__(self, journal: Journal, recorder: RunRecorder, *, threaded: bool = True) -> None:
         self._journal = journal
         self._recorder = recorder
         self._trades = hashlib.sha256()
         self._failure: BaseException | None = None
         self._queue: queue.Queue[Rows | None] = queue.Queue(DEPTH)
         self._thread: threading.Thread | None = None
-        if journal.durability == "batch":
+        if threaded and journal.durability == "batch":
             self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
             self._thread.start()
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from kimera_cli.engine import setup
@@ -18,15 +19,14 @@ from kimera_cli.engine.failure import no_room, raised
 from kimera_cli.engine.feed import Feed, feed_shift_ns
 from kimera_cli.engine.fidelity import fidelity
 from kimera_cli.engine.manifest import manifest_of
+from kimera_cli.engine.order_process import JournalTerms
 from kimera_cli.engine.pace import Pace
 from kimera_cli.engine.request import RunRequest
-from kimera_cli.engine.run_recorder import RunRecorder
-from kimera_cli.engine.run_writer import RunWriter
 from kimera_cli.engine.runfolder import RunFolder, Status
+from kimera_cli.engine.shape import WallClocks, open_shape
 from kimera_cli.engine.summary import Marks, summarise
 from kimera_cli.errors import KimeraError, RunError
 from kimera_cli.journal.decode import Decoder, denial_code
-from kimera_cli.journal.journal import Journal
 from kimera_cli.kernels.state import (
     BOOK_OVERFLOW,
     CALL_PYTHON,
@@ -62,7 +62,16 @@ class Session:
     ) -> None:
         self.request = request
         self._now_ns, self._monotonic_ns = now_ns, monotonic_ns
-        self.arrays, self.instruments = setup.build(request)
+        self._shape = open_shape(request, WallClocks(now_ns, monotonic_ns))
+        try:
+            self._build(sleep)
+        except BaseException:
+            self._shape.close()
+            raise
+
+    def _build(self, sleep: Callable[[float], None]) -> None:
+        request, monotonic_ns = self.request, self._monotonic_ns
+        self.arrays, self.instruments = setup.build(request, self._shape.zeros)
         self._python = {
             j: s.spec.python(s.params)
             for j, s in enumerate(request.strategies)
@@ -71,7 +80,7 @@ class Session:
         latency = request.profile.latency
         shift = feed_shift_ns(request.sources, latency)
         self.fidelity = fidelity(request, self.instruments, shift)
-        self._feed = Feed(request.sources, self.arrays, latency, shift)
+        self._feed = Feed(self._shape.sources, self.arrays, latency, shift)
         for k in range(len(request.sources)):
             self._feed.fill(k)
         self.start_ns = self._first_arrival()
@@ -88,26 +97,38 @@ class Session:
         """
         profile, started = self.request.profile, self._now_ns()
         manifest = manifest_of(self.request, self.instruments, self.fidelity)
+        manifest["shape"] = {"name": self._shape.name, "preparation": self.preparation}
         self.folder = RunFolder.make(
             self.request.out, manifest, now_ns=started, base=Path(profile.run.out)
         )
         try:
-            journal = Journal.create(
-                self.folder.path,
-                run=self.folder.run,
-                profile=manifest["profile"],
-                created_ns=started,
-                durability=profile.run.durability,
-                monotonic_ns=self._monotonic_ns,
-                group_commit_ms=profile.journal.group_commit_ms,
-                max_commit_ms=profile.journal.max_commit_ms,
+            self._writer = self._shape.writer(
+                JournalTerms(
+                    self.folder.path,
+                    run=self.folder.run,
+                    profile=manifest["profile"],
+                    created_ns=started,
+                    durability=profile.run.durability,
+                    group_commit_ms=profile.journal.group_commit_ms,
+                    max_commit_ms=profile.journal.max_commit_ms,
+                )
             )
-            recorder = RunRecorder(self.folder.path)
             self.folder.begin()
-            self._writer = RunWriter(journal, recorder)
         except BaseException:
             self.folder.discard()
+            self._shape.close()
             raise
+
+    @property
+    def preparation(self) -> list[dict[str, Any]]:
+        """What was done to this process before the run, step by step, as records say it."""
+        built: list[dict[str, Any]] = msgspec.to_builtins(self._shape.preparation)
+        return built
+
+    @property
+    def denied(self) -> list[str]:
+        """What the host denied of it, a line each."""
+        return self._shape.denied
 
     @property
     def events(self) -> int:
@@ -226,6 +247,7 @@ class Session:
         if status == "complete" and self.halted_by:
             status = "halted"
         written = self._writer.close()
+        self._shape.close()
         summary = summarise(self, status, seconds, written.trade_hash)
         self.folder.finish(
             status,
@@ -241,9 +263,12 @@ class Session:
 
         Best effort: what is wrong (a full disk) may also be in the way of saying so.
         """
+        end = None
         with contextlib.suppress(KimeraError):
             self._drain()
-        end = self._writer.abort()
+        with contextlib.suppress(KimeraError):  # a process of the run may be gone
+            end = self._writer.abort()
+        self._shape.close()
         told = {"code": getattr(error, "code", "internal"), "message": str(error)}
         with contextlib.suppress(KimeraError):
             self.folder.finish("failed", ended_ns=self._now_ns(), journal=end, error=told)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import msgspec
 
 from kimera_cli.data.source import EventSource
-from kimera_cli.engine.arrays import LoopArrays, allocate
+from kimera_cli.engine.arrays import LoopArrays, Zeros, allocate
 from kimera_cli.engine.feed import LATENCY_MODELS
 from kimera_cli.engine.request import RunRequest, Sleeved
 from kimera_cli.errors import ProfileError, UsageError
 from kimera_cli.instrument import KINDS, Instrument
 from kimera_cli.kernels.call import strategy_address
 from kimera_cli.kernels.state import QUEUE_L3, QUEUE_LOG, QUEUE_POWER, QUEUE_RISK_AVERSE
-from kimera_cli.layouts import MAX_INSTRUMENTS, MAX_STRATEGIES
+from kimera_cli.layouts import MAX_INSTRUMENTS, MAX_STRATEGIES, aligned_zeros
 from kimera_cli.settings import Fees, Profile
 from kimera_cli.strategies.params import row
 
@@ -57,14 +57,14 @@ def check_size(sources: Sequence[EventSource], strategies: Sequence[Sleeved]) ->
             raise UsageError(f"usage.{what}", f"expected 1 to {most} {what} in one run, was {n}")
 
 
-def build(request: RunRequest) -> tuple[LoopArrays, list[Instrument]]:
-    """Return the arrays of a run and its instruments with the fees that apply."""
+def build(request: RunRequest, zeros: Zeros = aligned_zeros) -> tuple[LoopArrays, list[Instrument]]:
+    """Return the arrays of a run, made by `zeros`, and its instruments with the fees that apply."""
     check_size(request.sources, request.strategies)
     profile = request.profile
     instruments = [with_fees(s.instrument, profile.fees) for s in request.sources]
     rows = [i.row(settle_rate(i, profile)) for i in instruments]
     n_sleeves = len(instruments) * len(request.strategies)
-    arrays = allocate(rows, len(request.strategies), n_sleeves)
+    arrays = allocate(rows, len(request.strategies), n_sleeves, zeros)
     _set_loop(arrays, request)
     _set_gate(arrays, profile)
     assets = list(dict.fromkeys(i.base for i in instruments))

@@ -124,8 +124,7 @@ def stated_tables(
         if table.sha256 != one["sha256"]:
             raise DataError(
                 "data.table_changed",
-                f"expected {table.path} as it was ({one['sha256'][:12]}), was "
-                f"{table.sha256[:12]}",
+                f"expected {table.path} as it was ({one['sha256'][:12]}), was {table.sha256[:12]}",
                 "restore the file, or start a new run with --table",
                 file=str(table.path),
             )

@@ -40,9 +40,9 @@ class Level(NamedTuple):
     qty_lots: int
 
 
-def new_books(n: int) -> Any:
+def new_books(n: int, zeros: Any = aligned_zeros) -> Any:
     """Return n empty books, shape (n,) of dtype BOOK; `books[k]` is what kernels take."""
-    books = aligned_zeros(n, BOOK).view(np.recarray)
+    books = zeros(n, BOOK).view(np.recarray)
     books["best_bid_ticks"] = NO_BID
     books["best_ask_ticks"] = NO_ASK
     return books

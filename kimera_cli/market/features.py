@@ -12,9 +12,9 @@ from kimera_cli.layouts import EVENT, FEATURES, Events, aligned_zeros
 from kimera_cli.market.book import new_books
 
 
-def new_features(n: int) -> Any:
+def new_features(n: int, zeros: Any = aligned_zeros) -> Any:
     """Return n fresh feature states, shape (n,) of dtype FEATURES."""
-    return aligned_zeros(n, FEATURES).view(np.recarray)
+    return zeros(n, FEATURES).view(np.recarray)
 
 
 class FeatureStream:

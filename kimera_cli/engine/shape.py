@@ -1,0 +1,118 @@
+"""How a run is laid out over threads, processes and cores; its results do not depend on it.
+
+| shape | feed | loop | records | cores |
+| --- | --- | --- | --- | --- |
+| `threads` | in the loop's thread | one thread | a thread of their own | as the system likes |
+| `single` | in the loop's thread | one thread | in the loop's thread | pinned, memory locked |
+| `split` | a process | this process | a process | each pinned, memory locked |
+
+`single` and `split` take the run's memory from a pool that is present and locked, pin what works
+and still the collector; each step is a record that says whether it took (host/preparation.py).
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kimera_cli.engine.child import Child
+from kimera_cli.engine.feed_process import start_feed
+from kimera_cli.engine.order_process import JournalTerms, OrderProcess
+from kimera_cli.engine.request import RunRequest
+from kimera_cli.engine.run_writer import RunWriter
+from kimera_cli.host.preparation import Prepared, Wanted, prepare
+from kimera_cli.layouts import aligned_zeros
+from kimera_cli.records import Preparation
+from kimera_cli.shm.segment import Clocks
+
+Writer = RunWriter | OrderProcess
+
+
+@dataclass(frozen=True)
+class WallClocks:
+    """The clocks of a run, for every process of it; two functions that can be pickled."""
+
+    now_ns: Any
+    monotonic_ns: Any
+
+
+@dataclass
+class RunShape:
+    """An opened shape: where events come from, where arrays lie, who keeps the records."""
+
+    name: str
+    sources: Sequence[Any]
+    clocks: Clocks
+    prepared: Prepared | None = None
+    folder: Path | None = None
+    children: list[Child] = field(default_factory=list)
+
+    @property
+    def zeros(self) -> Any:
+        """What makes the run's arrays."""
+        return aligned_zeros if self.prepared is None else self.prepared.pool.zeros
+
+    @property
+    def preparation(self) -> list[Preparation]:
+        """What was done to this process, step by step."""
+        if self.prepared is None:
+            return []
+        return [*self.prepared.records, self.prepared.arrays()]
+
+    @property
+    def denied(self) -> list[str]:
+        """A line for each step that did not take as asked."""
+        return [] if self.prepared is None else self.prepared.warnings
+
+    def writer(self, terms: JournalTerms) -> Writer:
+        """Open journal and record files, here or in the order process."""
+        if self.name != "split":
+            return terms.open(self.clocks, threaded=self.name == "threads")
+        assert self.folder is not None
+        others = self._others()
+        orders = OrderProcess(terms, self.folder, self.clocks, frozenset([max(others)]))
+        self.children.append(orders.child)
+        shutil.rmtree(self.folder, ignore_errors=True)  # mapped on both sides: the names may go
+        return orders
+
+    def start_feed(self, sources: Sequence[Any], runtime: Path) -> None:
+        """Let a process of its own read the sources."""
+        self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=runtime))
+        others = frozenset([min(self._others())])
+        child, self.sources = start_feed(sources, self.folder, self.clocks, others)
+        self.children.append(child)
+
+    def close(self) -> None:
+        """End what still runs, give memory and cores back."""
+        for child in self.children:
+            child.stop()
+        self.children.clear()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if self.prepared is not None:
+            self.prepared.restore()
+            self.prepared = None
+
+    def _others(self) -> frozenset[int]:
+        pin = self.prepared.pin if self.prepared else None
+        return pin.others if pin else frozenset([0])
+
+
+def open_shape(request: RunRequest, clocks: Clocks) -> RunShape:
+    """Prepare this process as the request's shape asks; start the feed of a split run."""
+    shape = RunShape(request.shape, request.sources, clocks)
+    if request.shape == "threads":
+        return shape
+    shape.prepared = prepare(Wanted())
+    if request.shape == "split":
+        try:
+            assert request.runtime is not None
+            shape.start_feed(request.sources, request.runtime)
+        except BaseException:
+            shape.close()
+            raise
+    return shape
