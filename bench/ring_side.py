@@ -92,9 +92,13 @@ class Side:
 
 
 def both(writer: Side, reader: Side, job: Job) -> tuple[Done, Done]:
-    """Let both do a job, the reader first; return their answers as soon as both are there."""
-    reader.send(job)
+    """Let both do a job; return their answers as soon as both are there.
+
+    The writer is sent its job first: it is on another core than this process, so that even a side
+    that never yields its core (real-time scheduling) cannot keep the other from beginning.
+    """
     writer.send(job)
+    reader.send(job)
     answers: dict[str, Done] = {}
     while len(answers) < 2:
         waiting = {side.link: side for side in (writer, reader) if side.name not in answers}

@@ -155,10 +155,14 @@ int main(int argc, char **argv) {
     return serve([&](Watch &watch) {
         i64 at = shared->tail.value;
         pid_t children[2];
-        for (int side = 1; side >= 0; side--) {  // the reader first
+        int gate[2];  // neither begins to spin before both are there
+        if (pipe(gate) != 0) perror("pipe"), exit(3);
+        for (int side = 1; side >= 0; side--) {
             children[side] = fork();
             if (children[side] != 0) continue;
             hold_to(cores[side]);
+            char begin;
+            if (read(gate[0], &begin, 1) != 1) _exit(3);
             auto *tail = &shared->tail.value, *head = &shared->head.value;
             End e{side ? head : tail, side ? tail : head, slots, capacity, at, at};
             if (side == 0) {
@@ -171,7 +175,10 @@ int main(int argc, char **argv) {
             }
             _exit(0);
         }
+        if (children[0] < 0 || children[1] < 0 || write(gate[1], "go", 2) != 2) perror("fork"), exit(3);
         for (pid_t child : children) waitpid(child, nullptr, 0);
+        close(gate[0]);
+        close(gate[1]);
         if (shared->failed.value) {
             fprintf(stderr, "a message was not the expected one\n");
             exit(4);
