@@ -14,7 +14,7 @@ from kimera_cli.kernels.parse_bytes import (
     point_mask,
 )
 from kimera_cli.kernels.parse_event import identity, put_words
-from kimera_cli.kernels.parse_json import exponent_mark, exponent_steps
+from kimera_cli.kernels.parse_json import exponent_steps
 from kimera_cli.kernels.parse_layout import FULL, PRICE, REG_REF, REG_SEQ, REG_TIME, SHAPE
 from kimera_cli.kernels.parse_match import stands
 from kimera_cli.kernels.parse_number import decimal_steps, short_steps, unsigned_integer
@@ -62,8 +62,6 @@ def read_levels(feed, counted_frame, i, op, symbol, flags, ts_local_ns, counted_
         qty_whole = min(lowest_bit(qty_points), qty_length)
         px = short_steps(frame, i, px_whole, px_length, px_steps)
         qty = short_steps(frame, i + qty_at, qty_whole, qty_length, qty_steps)
-        if op.exponents and exponent_mark(frame, i + qty_at + qty_length):
-            qty = np.int64(-1)
         if (
             (px > 0)
             & (qty >= 0)

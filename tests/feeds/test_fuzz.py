@@ -69,6 +69,18 @@ def test_what_follows_a_frame_is_not_ignored(case: tuple[str, Case]) -> None:
         assert check(name, frame + b" \n"), "white space is JSON"
 
 
+@pytest.mark.parametrize(
+    "byte", [b"\0", b"\xff", b"\\", b" "], ids=["nought", "255", "escape", "space"]
+)
+def test_one_byte_put_in_anywhere(case: tuple[str, Case], byte: bytes) -> None:
+    name, (_, _, frames) = case
+    for frame in frames:
+        for at in range(len(frame) + 1):
+            payload = CASES[name].wire(frame[:at] + byte + frame[at:])
+            assert pair_of(name).fast(payload) is None or byte == b" "
+            pair_of(name).both(payload)
+
+
 def test_one_byte_changed_anywhere(case: tuple[str, Case]) -> None:
     name, (_, _, frames) = case
     random = Random(1)
