@@ -36,7 +36,7 @@ def decide_all(gate, views, sleeves, streams, instruments, features, orders, ans
     views, sleeves, streams = borrowed(views), borrowed(sleeves), borrowed(streams)
     instruments, features = borrowed(instruments), borrowed(features)
     for i in range(orders.shape[0]):
-        a = orders[i]
+        a = orders[np.uint64(i)]
         code = check_new(
             gate,
             views,
@@ -52,7 +52,7 @@ def decide_all(gate, views, sleeves, streams, instruments, features, orders, ans
             a.qty_lots,
             streams[0].ts_local_ns + i * 10_000,
         )
-        answers[code] += 1
+        answers[np.uint64(code)] += 1
 
 
 def rows(request: Request) -> Iterator[Bench]:
