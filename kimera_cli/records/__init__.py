@@ -1,0 +1,71 @@
+"""Every public output line, declared once: a CLI line, an API body, a TUI row, a JSON Schema."""
+
+from __future__ import annotations
+
+from kimera_cli.records.base import SCHEMA_VERSION, End, Error, JsonObject, Record
+from kimera_cli.records.bench import Bench, BenchChange
+from kimera_cli.records.data import (
+    Bar,
+    Check,
+    Dataset,
+    DatasetDay,
+    DatasetSource,
+    Event,
+    Exported,
+    Imported,
+)
+from kimera_cli.records.host import Doctor, HostChange, HostItem, HostResult, Jitter, Preparation
+from kimera_cli.records.journal import JournalCheck, JournalEntry
+from kimera_cli.records.profile import ProfileInfo, ProfileValue
+from kimera_cli.records.report import Comparison, Metric, ReportFile
+from kimera_cli.records.strategy import Strategy, StrategyParam, Written
+from kimera_cli.records.table import DecisionTable, TableCell, TablePoint, TableQuality, TableUse
+from kimera_cli.records.trading import Denial, Fill, Funding, Halt, Order, RunSummary
+
+ALL: tuple[type[Record], ...] = tuple(Record.__subclasses__())
+
+__all__ = [
+    "ALL",
+    "SCHEMA_VERSION",
+    "Bar",
+    "Bench",
+    "BenchChange",
+    "Check",
+    "Comparison",
+    "Dataset",
+    "DatasetDay",
+    "DatasetSource",
+    "DecisionTable",
+    "Denial",
+    "Doctor",
+    "End",
+    "Error",
+    "Event",
+    "Exported",
+    "Fill",
+    "Funding",
+    "Halt",
+    "HostChange",
+    "HostItem",
+    "HostResult",
+    "Imported",
+    "Jitter",
+    "JournalCheck",
+    "JournalEntry",
+    "JsonObject",
+    "Metric",
+    "Order",
+    "Preparation",
+    "ProfileInfo",
+    "ProfileValue",
+    "Record",
+    "ReportFile",
+    "RunSummary",
+    "Strategy",
+    "StrategyParam",
+    "TableCell",
+    "TablePoint",
+    "TableQuality",
+    "TableUse",
+    "Written",
+]

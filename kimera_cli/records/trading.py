@@ -1,0 +1,113 @@
+"""What a run says while it trades, and what it came to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kimera_cli.records.base import JsonObject, Record
+
+
+class Order(Record, frozen=True):
+    """One step in the life of an own order; its first, `submitted`, tells order_type and tif."""
+
+    seq: int
+    ts_ns: int
+    ts_exch_ns: int
+    event: str
+    strategy: str
+    instrument: str
+    order_id: int
+    side: Literal["buy", "sell"]
+    px: str
+    qty: str
+    left: str
+    reason: str = ""
+    order_type: Literal["limit", "market"] | None = None
+    tif: Literal["gtc", "ioc", "fok", "post_only"] | None = None
+
+
+class Fill(Record, frozen=True):
+    """One execution of an own order."""
+
+    seq: int
+    ts_ns: int
+    ts_exch_ns: int
+    strategy: str
+    instrument: str
+    order_id: int
+    side: Literal["buy", "sell"]
+    px: str
+    qty: str
+    left: str
+    maker: bool
+    fee: float
+    fee_currency: str
+    position: str
+    mid: float | None = None
+
+
+class Denial(Record, frozen=True):
+    """One order that the gate refused, with the limit that it met."""
+
+    seq: int
+    ts_ns: int
+    code: str
+    strategy: str
+    instrument: str
+    side: Literal["buy", "sell"]
+    px: str
+    qty: str
+
+
+class Funding(Record, frozen=True):
+    """One funding payment on a position; positive is paid."""
+
+    seq: int
+    ts_ns: int
+    ts_exch_ns: int
+    strategy: str
+    instrument: str
+    paid: float
+    currency: str
+    position: str
+
+
+class Halt(Record, frozen=True):
+    """A limit or the kill switch was met: no new risk from here on."""
+
+    seq: int
+    ts_ns: int
+    code: str
+
+
+class RunSummary(Record, frozen=True):
+    """What a run came to."""
+
+    run: str
+    status: Literal["complete", "interrupted", "halted"]
+    events: int
+    orders: int
+    fills: int
+    denied: int
+    pnl: float
+    fees: float
+    max_drawdown: float
+    currency: str
+    trade_hash: str
+    events_per_s: float
+    seconds: float
+    folder: str
+    fidelity: JsonObject
+    cancels: int = 0
+    rejects: int = 0
+    maker_fills: int = 0
+    sharpe: float | None = None
+    sharpe_se: float | None = None
+    fees_by_currency: dict[str, float] = {}
+    pnl_by_strategy: dict[str, float] = {}
+    halted_by: str = ""
+    durability: str = ""
+    market_seconds: float = 0.0
+    loop_events_per_s: float | None = None
+    fill_ratio: float | None = None
+    report: str = ""
