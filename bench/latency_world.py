@@ -87,7 +87,7 @@ class World:
         for name, first in self._first.items():
             getattr(self.arrays, name)[...] = first
         for place in PLACES:
-            if hasattr(self.arrays, place):
+            if place != "stages" and hasattr(self.arrays, place):
                 self.meters.point(place, getattr(self.arrays, place))
         self.meters.point("events", self.events)
         self.warm = int(self.ends[round((len(self.ends) - 1) * warm_up)])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kimera_cli.kernels.audit import RECORD_MARGIN
 from kimera_cli.kernels.entry import addresses, advance, take_in
+from kimera_cli.kernels.stages import STAGES
 from kimera_cli.kernels.state import (
     FOREVER,
     GATE,
@@ -71,6 +72,7 @@ class LoopArrays:
     sleeves: Array
     strategies: Array
     records: Array
+    stages: Array
 
     def __post_init__(self) -> None:
         self._chunks: list[Array] = [np.zeros(0, EVENT)] * len(self.streams)
@@ -142,6 +144,7 @@ def allocate(
         sleeves=zeros(n_sleeves, SLEEVE),
         strategies=zeros(n_strategies, STRATEGY),
         records=zeros(RECORD_ROOM + RECORD_MARGIN, RECORD),
+        stages=zeros(1, STAGES),
     )
     arrays.streams["own_best_bid"] = NO_BID
     arrays.streams["own_best_ask"] = NO_ASK

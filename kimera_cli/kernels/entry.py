@@ -21,6 +21,7 @@ from kimera_cli.kernels.book import BOOK
 from kimera_cli.kernels.feed import refill
 from kimera_cli.kernels.loop import turn_loop
 from kimera_cli.kernels.pointers import array_at
+from kimera_cli.kernels.stages import STAGES
 from kimera_cli.kernels.state import (
     GATE,
     LOOP,
@@ -35,7 +36,7 @@ from kimera_cli.kernels.state import (
 )
 from kimera_cli.layouts import EVENT, FEATURES, I64, INSTRUMENT, RECORD, VIEW
 
-N_ARRAYS = 18
+N_ARRAYS = 19
 """Arguments of turn_loop: one address and two lengths (rows, columns) each."""
 
 
@@ -60,6 +61,7 @@ def _turns(a):
         array_at(a[45], a[46], SLEEVE),
         array_at(a[48], a[49], STRATEGY),
         array_at(a[51], a[52], RECORD),
+        array_at(a[54], a[55], STAGES),
     )
 
 

@@ -30,6 +30,15 @@ from kimera_cli.kernels.follow import follow
 from kimera_cli.kernels.gate import DENY_KILL
 from kimera_cli.kernels.heap import heap_drop
 from kimera_cli.kernels.ledger import equity_at
+from kimera_cli.kernels.stages import (
+    BOOK_TO_DECISION,
+    DECISION_TO_GATE,
+    EVENT_TO_BOOK,
+    stage_drop,
+    stage_mark,
+    stage_start,
+    stage_total,
+)
 from kimera_cli.kernels.state import (
     CALL_PYTHON,
     DONE,
@@ -269,14 +278,18 @@ def turn_loop(
     sleeves,
     strategies,
     records,
+    stages,
 ):
     """Advance until something is needed; return the status that says what (kernels/state.py).
 
+    A turn that lets events in is one chain of `stages`; one that waits for events is not measured.
     Called through kernels/entry.py, which hands over arrays that carry no reference count.
     """
     loop = loops[0]
     gate = gates[0]
+    stage = stages[0]
     room = records.shape[0] - RECORD_MARGIN
+    known = loop.n_events
     while True:
         if loop.n_records > room:
             return FLUSH
@@ -294,6 +307,8 @@ def turn_loop(
                     loop.finished = 1
                     sample(loop, gate, views, sleeves, instruments, features, records)
                 return status
+            known = loop.n_events
+            stage_start(stage)
         if loop.phase == PHASE_VENUE:
             status = advance_all(
                 loop,
@@ -311,6 +326,7 @@ def turn_loop(
                 records,
             )
             if status != 0:
+                stage_drop(stage)
                 return status
             loop.phase = PHASE_ARRIVE
         if loop.phase == PHASE_ARRIVE:
@@ -332,8 +348,13 @@ def turn_loop(
                     records,
                 )
                 if status != 0:
+                    stage_drop(stage)
                     loop.phase = PHASE_VENUE
                     return status
+            if loop.n_events > known:
+                stage_mark(stage, EVENT_TO_BOOK)
+            else:
+                stage_drop(stage)
             loop.phase = PHASE_ANSWER
         if loop.phase == PHASE_ANSWER:
             while loop.n_messages > 0 and messages[0].due_ns <= loop.now_ns:
@@ -370,10 +391,13 @@ def turn_loop(
                     loop.error = code
                     return STRATEGY_FAILED
             loop.answered = 0
+            stage_mark(stage, BOOK_TO_DECISION)
             if views[s].n_actions > 0:
                 act(
                     loop, gate, streams, requests, views, sleeves, instruments, features, records, s
                 )
+                stage_mark(stage, DECISION_TO_GATE)
+                stage_total(stage)
             loop.wake_sleeve += 1
         for j in range(loop.n_strategies):
             strategy = strategies[j]

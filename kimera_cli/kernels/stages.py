@@ -131,6 +131,19 @@ def stage_mark(stages, stage):
 
 
 @kernel
+def stage_drop(stages):
+    """End a chain that is not counted further: it is interrupted, or leads nowhere."""
+    stages.live = 0
+
+
+@kernel
+def stage_total(stages):
+    """Count the whole chain up to its last mark and let it go on: more may come of it."""
+    if stages.live != 0:
+        _count(stages, TOTAL, stages.mark - stages.began)
+
+
+@kernel
 def stage_end(stages):
     """Count the whole chain, from its start to its last mark. Reads no clock."""
     if stages.live != 0:
