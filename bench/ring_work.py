@@ -32,7 +32,7 @@ WRONG = -2
 LONG = 1 << 18
 WORDS = 8
 MESSAGE = np.dtype([("words", "i8", (WORDS,))])
-HEAD_START = 10_000
+HEAD_START = 1_000
 RELEASE = 256
 """Messages that a consumer takes before it gives their slots back."""
 

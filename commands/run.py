@@ -45,6 +45,10 @@ Shape = Annotated[str | None, typer.Option(help="threads, single or split (proce
 Out = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Run folder; default ./runs/<id>.")
 ]
+Table = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Decision table, for strategies that read one."),
+]
 Repeat = Annotated[
     str | None,
     typer.Option("--from", metavar="RUN|MANIFEST", help="Repeat a run from its manifest."),
@@ -65,6 +69,7 @@ def run(
     speed: Speed = None,
     shape: Shape = None,
     out: Out = None,
+    table: Table = None,
     repeat: Repeat = None,
 ) -> None:
     """Run strategies on the demo market or on recordings; leave a folder with journal and report.
@@ -87,6 +92,7 @@ def run(
         shape=shape,
         out=out,
         repeat=repeat,
+        tables=table or [],
         command=["kimera", *sys.argv[1:]],
     )
     planned = None if repeat else plan(choices, world)

@@ -97,7 +97,7 @@ static bool consume(End &e, i64 stop) {
     return true;
 }
 static void produce_paced(End &e, i64 n, double gap) {
-    i64 begin = ticks() + i64(10000 * gap);
+    i64 begin = ticks() + i64(1000 * gap);
     for (i64 i = 0; i < n; i++) {
         i64 due = begin + i64(i * gap);
         while (ticks() < due) {

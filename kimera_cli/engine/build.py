@@ -14,6 +14,7 @@ from kimera_cli.engine.parameters import parameters, split_sets, unused
 from kimera_cli.engine.request import RunRequest, Sleeved
 from kimera_cli.engine.runfolder import refuse_occupied
 from kimera_cli.engine.sources import check_queue, demo_sources, replay_sources
+from kimera_cli.engine.tables import open_tables, reads_table
 from kimera_cli.errors import RiskError, UsageError
 from kimera_cli.layouts import MAX_STRATEGIES
 from kimera_cli.profile import Resolved, parse_sets
@@ -46,6 +47,7 @@ class Choices:
     shape: str | None = None
     out: Path | None = None
     repeat: str | None = None
+    tables: Sequence[Path] = ()
     command: Sequence[str] = field(default_factory=list)
 
 
@@ -67,6 +69,12 @@ def plan(choices: Choices, world: Context) -> Plan:
     resolved = load_profile(world.profile, world.env, {**settings, **_flags(choices)})
     infos = _strategies(resolved)
     params = parameters(infos, resolved, typed)
+    for each in infos if not choices.tables else ():
+        if reads_table(each):
+            world.diagnostics.warning(
+                f"{each.name} reads a decision table and has none (--table FILE): "
+                "it takes no new risk"
+            )
     for warning in unused(infos, resolved):
         world.diagnostics.warning(warning)
     return Plan(choices, kind, resolved, params, kill_file)
@@ -81,6 +89,7 @@ def build_request(planned: Plan, world: Context) -> RunRequest:
     else:
         sources = demo_sources(profile, profile.run.seed)
     check_queue(sources, profile)
+    tables = open_tables(choices.tables, sources)
     return RunRequest(
         source=planned.kind,
         sources=sources,
@@ -97,6 +106,7 @@ def build_request(planned: Plan, world: Context) -> RunRequest:
         command=choices.command,
         profile_name=resolved.name,
         kill_file=planned.kill_file,
+        tables=tables,
         shape=profile.run.shape,
         runtime=rings_of(profile.run.shape, resolved.name, world),
     )

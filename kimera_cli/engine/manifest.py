@@ -12,6 +12,7 @@ import msgspec
 from kimera_cli import __version__
 from kimera_cli.data.source import EventSource
 from kimera_cli.engine.request import RunRequest
+from kimera_cli.engine.tables import stated
 from kimera_cli.instrument import Instrument
 
 _PACKAGES = ("numpy", "numba", "llvmlite", "pyarrow", "duckdb", "msgspec")
@@ -78,6 +79,7 @@ def manifest_of(
             }
             for s in request.strategies
         ],
+        "tables": stated(request.tables),
         "seed": request.seed,
         "duration_ns": request.duration_ns,
         "max_events": request.max_events,

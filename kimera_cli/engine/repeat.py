@@ -14,6 +14,7 @@ from kimera_cli.engine.request import Repeated, RunRequest, Sleeved
 from kimera_cli.engine.runfolder import MANIFEST, RunFolder
 from kimera_cli.engine.setup import with_fees
 from kimera_cli.engine.sources import demo_sources, stated_sources
+from kimera_cli.engine.tables import stated_tables
 from kimera_cli.errors import DataError, RunError, UsageError
 from kimera_cli.profile import Profile
 from kimera_cli.setting_values import check_value
@@ -34,6 +35,7 @@ _INPUTS = {
     "duration": "--for",
     "events": "--events",
     "seed": "--seed",
+    "tables": "--table",
 }
 """What a manifest states already."""
 _RESULTS = ("kimera", "numpy", "numba", "llvmlite")
@@ -67,6 +69,7 @@ def repeated_request(choices: Choices, world: Context, kill_file: Path) -> RunRe
         command=choices.command,
         profile_name=stated["profile_name"],
         kill_file=kill_file,
+        tables=stated_tables(stated.get("tables", []), sources),
         repeats=Repeated(folder.run, _trade_hash(folder)),
         shape=shape,
         runtime=rings_of(shape, stated["profile_name"], world),

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kimera_cli.data.source import EventSource
 from kimera_cli.settings import Profile
 from kimera_cli.strategies.protocol import StrategySpec
+
+if TYPE_CHECKING:
+    from kimera_cli.engine.tables import RunTable
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class RunRequest:
     kill_file: Path | None = None
     """A latch: while this file exists no new risk is taken and everything is cancelled."""
     repeats: Repeated | None = None
+    tables: Sequence[RunTable] = ()
+    """Decision tables, at most one per instrument."""
     shape: str = "threads"
     """`threads`, `single` or `split`: engine/shape.py."""
     runtime: Path | None = None

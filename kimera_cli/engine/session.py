@@ -25,6 +25,7 @@ from kimera_cli.engine.request import RunRequest
 from kimera_cli.engine.runfolder import RunFolder, Status
 from kimera_cli.engine.shape import WallClocks, open_shape
 from kimera_cli.engine.summary import Marks, summarise
+from kimera_cli.engine.tables import Tables
 from kimera_cli.errors import KimeraError, RunError
 from kimera_cli.journal.decode import Decoder, denial_code
 from kimera_cli.kernels.state import (
@@ -77,6 +78,12 @@ class Session:
             for j, s in enumerate(request.strategies)
             if s.spec.compiled is None
         }
+        self._tables = Tables(
+            request.tables,
+            self.arrays,
+            [source.dataset for source in request.sources],
+            [each.spec.name for each in request.strategies],
+        )
         latency = request.profile.latency
         shift = feed_shift_ns(request.sources, latency)
         self.fidelity = fidelity(request, self.instruments, shift)
@@ -160,6 +167,7 @@ class Session:
             if status != CALL_PYTHON or self._nearly_full():
                 yield self.decoder.records(self._drain())
             self._serve(status)
+        yield self._tables.records()
 
     def stop(self) -> None:
         """Let the loop end at its next moment."""
@@ -232,6 +240,7 @@ class Session:
         loop = self.arrays.loop[0]
         rows = self.arrays.records[: int(loop["n_records"])].copy()
         loop["n_records"] = 0
+        self._tables.look_back()
         if len(rows):
             self.marks.update(rows)
             self._writer.write(rows)
