@@ -27,7 +27,9 @@ Horizon = Annotated[
 
 @app.command()
 def show(ctx: typer.Context, run: Run, horizon: Horizon = 10, runs: Runs = Path("runs")) -> None:
-    """Show a run: plots and tables on a terminal, metric records in a pipe."""
+    """Show a run: plots and tables on a terminal, metric and stage records in a pipe."""
+    from kimera_cli.report.stage_times import stages_of
+
     analysis = _analyse(run, runs, horizon)
     with ctx.obj.output() as out:
         if out.format == "table":
@@ -37,6 +39,8 @@ def show(ctx: typer.Context, run: Run, horizon: Horizon = 10, runs: Runs = Path(
             return
         for measure in analysis.all_measures():
             out.emit(measure.record(analysis.run))
+        for stage in stages_of(analysis.run):
+            out.emit(stage)
 
 
 @app.command()

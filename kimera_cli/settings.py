@@ -50,6 +50,7 @@ class Run(Section, frozen=True):
     sample_interval: Duration = "1s"
     durability: Literal["batch", "process", "disk"] = "batch"
     shape: Literal["threads", "single", "split"] = "threads"
+    stages: bool = False
 
     @property
     def duration_ns(self) -> int:

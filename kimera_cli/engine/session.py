@@ -24,6 +24,8 @@ from kimera_cli.engine.pace import Pace
 from kimera_cli.engine.request import RunRequest
 from kimera_cli.engine.runfolder import RunFolder, Status
 from kimera_cli.engine.shape import WallClocks, open_shape
+from kimera_cli.engine.stage_times import FILE as STAGES_FILE
+from kimera_cli.engine.stage_times import StageTimes
 from kimera_cli.engine.summary import Marks, summarise
 from kimera_cli.engine.tables import Tables
 from kimera_cli.errors import KimeraError, RunError
@@ -73,6 +75,7 @@ class Session:
     def _build(self, sleep: Callable[[float], None]) -> None:
         request, monotonic_ns = self.request, self._monotonic_ns
         self.arrays, self.instruments = setup.build(request, self._shape.zeros)
+        self._stages = StageTimes(self.arrays.stages, request.profile.run.stages, monotonic_ns)
         self._python = {
             j: s.spec.python(s.params)
             for j, s in enumerate(request.strategies)
@@ -168,6 +171,7 @@ class Session:
                 yield self.decoder.records(self._drain())
             self._serve(status)
         yield self._tables.records()
+        yield self._stages.records(self.folder.run)
 
     def stop(self) -> None:
         """Let the loop end at its next moment."""
@@ -223,6 +227,7 @@ class Session:
         """Between slices: obey the kill switch, follow the wall clock."""
         if self.request.kill_file is not None and self.request.kill_file.exists():
             self.arrays.gate[0]["kill"] = 1
+        self._stages.refresh()
         self._set_pace()
 
     def _set_pace(self) -> None:
@@ -258,12 +263,17 @@ class Session:
         written = self._writer.close()
         self._shape.close()
         summary = summarise(self, status, seconds, written.trade_hash)
+        ended_ns = self._now_ns()
+        self._stages.write(
+            self.folder.path / STAGES_FILE, self.folder.manifest["started_ns"], ended_ns
+        )
         self.folder.finish(
             status,
-            ended_ns=self._now_ns(),
+            ended_ns=ended_ns,
             summary=summary,
             files=written.files,
             journal=written.journal,
+            stages=list(self._stages.records(self.folder.run)),
         )
         return summary
 

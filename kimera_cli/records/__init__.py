@@ -17,7 +17,7 @@ from kimera_cli.records.data import (
 from kimera_cli.records.host import Doctor, HostChange, HostItem, HostResult, Jitter, Preparation
 from kimera_cli.records.journal import JournalCheck, JournalEntry
 from kimera_cli.records.profile import ProfileInfo, ProfileValue
-from kimera_cli.records.report import Comparison, Metric, ReportFile
+from kimera_cli.records.report import Comparison, Metric, ReportFile, Stage
 from kimera_cli.records.strategy import Strategy, StrategyParam, Written
 from kimera_cli.records.table import DecisionTable, TableCell, TablePoint, TableQuality, TableUse
 from kimera_cli.records.trading import Denial, Fill, Funding, Halt, Order, RunSummary
@@ -61,6 +61,7 @@ __all__ = [
     "Record",
     "ReportFile",
     "RunSummary",
+    "Stage",
     "Strategy",
     "StrategyParam",
     "TableCell",

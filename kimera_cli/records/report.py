@@ -21,6 +21,23 @@ class Metric(Record, frozen=True):
     reason: str = ""
 
 
+class Stage(Record, frozen=True):
+    """How long one stage of the loop took, over a run: `kimera run` with run.stages.
+
+    `under` and `over` were counted apart: a clock that went back, a time beyond 68 s.
+    """
+
+    run: str
+    stage: str
+    count: int
+    p50_ns: int
+    p99_ns: int
+    p999_ns: int
+    max_ns: int
+    under: int = 0
+    over: int = 0
+
+
 class ReportFile(Record, frozen=True):
     """One report that was written."""
 

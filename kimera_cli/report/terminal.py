@@ -20,6 +20,7 @@ from kimera_cli.report.braille import Line, Marks, beside, paint, plot, visible
 from kimera_cli.report.inventory import filled_forward
 from kimera_cli.report.markout import GROUPS, HORIZONS_S, mean_markout
 from kimera_cli.report.run import Rows
+from kimera_cli.report.stage_times import stage_lines, stages_of
 from kimera_cli.risk.drawdown import drawdown_money
 from kimera_cli.risk.metrics import CURRENCY, REGISTRY, Estimate
 
@@ -64,6 +65,7 @@ def page(a: Analysis, width: int, *, colour: bool) -> str:
         _metrics(a, to),
         _sleeves(a, to),
         _codes(a, to),
+        _stages(a, to),
     ]
     return "\n\n".join("\n".join(s) for s in sections if s) + "\n"
 
@@ -271,6 +273,14 @@ def _codes(a: Analysis, to: Page) -> list[str]:
     for code, n in found.most_common():
         lines.append(f"{code:<36}{figures.count(n):>10}")
     return lines
+
+
+def _stages(a: Analysis, to: Page) -> list[str]:
+    stages = stages_of(a.run)
+    if not stages:
+        return []
+    heads, *lines = stage_lines(stages)
+    return [to.heading("Stages of the loop, ns"), paint(heads, "dim", to.colour), *lines]
 
 
 def _value(found: Estimate, name: str, currency: str) -> str:
