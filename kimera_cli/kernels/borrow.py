@@ -3,8 +3,8 @@
 An array that Python hands to compiled code outside of kernels/ carries a reference count, and numba
 counts atomically where the array is passed on: about 5 ns for each array and call.
 `borrowed(array)` is the same memory without a count, so the caller must outlive it, as it does when
-it borrows its own argument. Loops that are compiled in bench/ and tests/ begin with it; kernels keep
-no counts at all (kernels/_jit.py).
+it borrows its own argument. Loops that are compiled in bench/ and tests/ begin with it. Kernels
+keep no counts at all (kernels/_jit.py).
 """
 
 from __future__ import annotations
