@@ -5,7 +5,7 @@ _kimera() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --as|--axes|--confidence|--date|--dir|--edge|--events|--expires|--for|--format|--from|--horizon|--html|--journal|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--set|--since|--source|--speed|--strategy|--svg|--symbol|--tick|--to|--train|--venue|--version|-o) ((i++)); continue ;;
+            --as|--axes|--confidence|--date|--dir|--edge|--events|--expires|--for|--format|--from|--horizon|--html|--journal|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--set|--shape|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tick|--to|--train|--venue|--version|-o) ((i++)); continue ;;
         esac
         next=${place:+$place }$word
         case $next in
@@ -16,7 +16,7 @@ _kimera() {
     case $previous in
         --format) words="jsonl json table csv none" ;;
         --profile) words="development hft production" ;;
-        --as|--axes|--confidence|--date|--dir|--edge|--events|--expires|--for|--format|--from|--horizon|--html|--journal|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--set|--since|--source|--speed|--strategy|--svg|--symbol|--tick|--to|--train|--venue|--version|-o) compopt -o default 2>/dev/null; return ;;
+        --as|--axes|--confidence|--date|--dir|--edge|--events|--expires|--for|--format|--from|--horizon|--html|--journal|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--set|--shape|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tick|--to|--train|--venue|--version|-o) compopt -o default 2>/dev/null; return ;;
     esac
     if [[ -n $words ]]; then
         COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -24,7 +24,7 @@ _kimera() {
     fi
     case $place in
         "") names="run fetch report strategies ensemble journal bench profile schema tune-host doctor completion"; flags="--debug --format --help --lock --profile --quiet --verbose --version -q -v" ;;
-        "run") names=""; flags="--debug --events --for --format --from --help --lock --out --profile --quiet --replay --seed --set --source --speed --strategy --verbose -q -v" ;;
+        "run") names=""; flags="--debug --events --for --format --from --help --lock --out --profile --quiet --replay --seed --set --shape --source --speed --strategy --table --verbose -q -v" ;;
         "fetch") names="import list show check export remove"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "fetch import") names=""; flags="--as --date --debug --format --help --lock --lot --profile --quiet --symbol --tick --venue --verbose -q -v" ;;
         "fetch list") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;

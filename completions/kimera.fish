@@ -7,7 +7,7 @@ function __kimera_at --argument-names wanted
             set skip 0
             continue
         end
-        if contains -- $word --as --axes --confidence --date --dir --edge --events --expires --for --format --from --horizon --html --journal --kind --limit --lock --lot --noise --out --output --profile --recording --repeats --replay --root --rounds --runs --save --seconds --seed --set --since --source --speed --strategy --svg --symbol --tick --to --train --venue --version -o
+        if contains -- $word --as --axes --confidence --date --dir --edge --events --expires --for --format --from --horizon --html --journal --kind --limit --lock --lot --noise --out --output --profile --recording --repeats --replay --root --rounds --runs --save --seconds --seed --set --shape --since --source --speed --strategy --svg --symbol --table --tick --to --train --venue --version -o
             set skip 1
             continue
         end
@@ -54,9 +54,11 @@ complete -c kimera -n '__kimera_at "run"' -l quiet -d 'Say nothing when all is w
 complete -c kimera -n '__kimera_at "run"' -l replay -d 'Datasets or recordings, replayed together by time.' -r
 complete -c kimera -n '__kimera_at "run"' -l seed -d 'Seed of all randomness.' -r
 complete -c kimera -n '__kimera_at "run"' -l set -d 'risk.max_drawdown=0.05, gamma=0.2, glft.gamma=0.2.' -r
+complete -c kimera -n '__kimera_at "run"' -l shape -d 'threads, single or split (processes).' -r
 complete -c kimera -n '__kimera_at "run"' -l source -d 'demo or replay. Default: replay when there is what to.' -r
 complete -c kimera -n '__kimera_at "run"' -l speed -d 'max, realtime or a factor: 10x.' -r
 complete -c kimera -n '__kimera_at "run"' -l strategy -d 'Strategies, by name or file.' -r
+complete -c kimera -n '__kimera_at "run"' -l table -d 'Decision table, for strategies that read one.' -r
 complete -c kimera -n '__kimera_at "run"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "run"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "run"' -s v -d 'Say more.'

@@ -8,7 +8,10 @@ buyer was resting, so the seller took.
 
 from __future__ import annotations
 
-from kimera_cli.feeds.dialect import Dialect, Kind, Message
+from collections.abc import Sequence
+
+from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
 _SLOW = "kimera_cli.feeds.slow_binance:BinanceSlow"
@@ -68,6 +71,18 @@ def lower(instrument: Instrument) -> str:
     return instrument.symbol.lower()
 
 
+_CHANNELS: dict[Kind, str] = {"depth": "depth@100ms", "trade": "trade", "quote": "bookTicker"}
+
+
+def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+    streams = [f"{lower(each)}@{_CHANNELS[kind]}" for each in instruments for kind in kinds]
+    return [message(method="SUBSCRIBE", params=streams, id=1)]
+
+
+def _wire(url: str) -> Wire:
+    return Wire(url=lambda _: url, subscribe=_subscribe)
+
+
 BINANCE = Dialect(
     venue="binance",
     slow=_SLOW,
@@ -79,6 +94,7 @@ BINANCE = Dialect(
         Message("trade", _stream("aggTrade", _SPOT_AGGREGATE)),
         Message("quote", _stream("bookTicker", _SPOT_TICKER)),
     ),
+    wire=_wire("wss://stream.binance.com:9443/stream"),
 )
 
 
@@ -98,6 +114,7 @@ BINANCE_USDM = Dialect(
     messages=tuple(
         Message(kind, _stream(channel, text)) for kind, channel, texts in _FUTURES for text in texts
     ),
+    wire=_wire("wss://fstream.binance.com/stream"),
 )
 
 BINANCE_COINM = Dialect(
@@ -105,4 +122,5 @@ BINANCE_COINM = Dialect(
     slow=_SLOW.replace("BinanceSlow", "BinanceCoinmSlow"),
     topic=lower,
     messages=BINANCE_USDM.messages,
+    wire=_wire("wss://dstream.binance.com/stream"),
 )

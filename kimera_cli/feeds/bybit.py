@@ -8,7 +8,11 @@ the same keys in another order. `orderbook.1` is the best bid and ask: quotes, n
 
 from __future__ import annotations
 
-from kimera_cli.feeds.dialect import Dialect, Message
+from collections.abc import Sequence
+
+from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.subscribe import message
+from kimera_cli.instrument import Instrument
 
 DEPTHS = (50, 200, 500, 1000)
 """Levels per side of the books; `orderbook.1` is apart."""
@@ -71,8 +75,28 @@ def _trades() -> list[Message]:
     ]
 
 
+_CHANNELS: dict[Kind, str] = {
+    "depth": "orderbook.50",
+    "trade": "publicTrade",
+    "quote": "orderbook.1",
+}
+_AT_ONCE = 10
+"""Topics that spot takes in one request."""
+
+
+def _url(instrument: Instrument) -> str:
+    return f"wss://stream.bybit.com/v5/public/{instrument.kind}"
+
+
+def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+    topics = [f"{_CHANNELS[kind]}.{each.symbol}" for each in instruments for kind in kinds]
+    parts = [topics[k : k + _AT_ONCE] for k in range(0, len(topics), _AT_ONCE)]
+    return [message(op="subscribe", args=part) for part in parts]
+
+
 BYBIT = Dialect(
     venue="bybit",
     slow="kimera_cli.feeds.slow_bybit:BybitSlow",
     messages=(*_books(), *_quotes(), *_trades()),
+    wire=Wire(url=_url, subscribe=_subscribe, ping=message(op="ping"), ping_every_s=20.0),
 )

@@ -9,7 +9,11 @@ is the other one. Snapshots of trades, newest first, are left to the slow parser
 
 from __future__ import annotations
 
-from kimera_cli.feeds.dialect import Dialect, Message
+from collections.abc import Sequence
+
+from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.subscribe import message
+from kimera_cli.instrument import Instrument
 
 
 def _push(channel: str, numbers: str, event: str) -> str:
@@ -61,8 +65,21 @@ def _ticker(kind: str) -> Message:
     return Message("quote", _push("ticker", _BOOK_NUMBERS, event))
 
 
+_CHANNELS: dict[Kind, str] = {"depth": "level2", "trade": "market_trades", "quote": "ticker"}
+
+
+def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+    """Return one message per channel; heartbeats keep quiet markets from looking dead."""
+    products = [each.symbol for each in instruments]
+    channels = ["heartbeats", *(_CHANNELS[kind] for kind in kinds)]
+    return [message(type="subscribe", channel=name, product_ids=products) for name in channels]
+
+
+_WIRE = Wire(url=lambda _: "wss://advanced-trade-ws.coinbase.com", subscribe=_subscribe)
+
 COINBASE = Dialect(
     venue="coinbase",
     slow="kimera_cli.feeds.slow_coinbase:CoinbaseSlow",
+    wire=_WIRE,
     messages=(*_books(), *map(_trades, _TRADES), _ticker("snapshot"), _ticker("update")),
 )

@@ -11,7 +11,7 @@ fast parser may be trusted with. docs/reference/feeds.md lists the placeholders.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,11 +41,27 @@ def _as_is(instrument: Instrument) -> str:
 
 
 @dataclass(frozen=True)
+class Wire:
+    """How a venue's public websocket is asked for its streams.
+
+    `url` tells the address for a kind of instrument; `subscribe` gives the messages to send once
+    connected. `ping` is the venue's own ping, to be sent every `ping_every_s` seconds; empty: it
+    wants none beside the protocol's.
+    """
+
+    url: Callable[[Instrument], str]
+    subscribe: Callable[[Sequence[Instrument], Sequence[Kind]], list[bytes]]
+    ping: bytes = b""
+    ping_every_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class Dialect:
     """A venue's messages, how it spells instruments in them, and where its slow parser is.
 
     `symbol` and `topic` are the spellings for `<symbol>` and `<topic>`. `slow` is `module:class`.
-    `unpack`: each frame comes compressed so, and is read unpacked.
+    `unpack`: each frame comes compressed so, and is read unpacked. `wire`: where the messages come
+    from and how they are asked for.
     """
 
     venue: str
@@ -54,3 +70,4 @@ class Dialect:
     symbol: Callable[[Instrument], str] = _as_is
     topic: Callable[[Instrument], str] = _as_is
     unpack: Literal["", "gzip"] = ""
+    wire: Wire | None = None

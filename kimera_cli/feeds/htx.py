@@ -10,7 +10,10 @@ nearest lot, in the slow parser.
 
 from __future__ import annotations
 
-from kimera_cli.feeds.dialect import Dialect, Message
+from collections.abc import Sequence
+
+from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
 _STEPS = ("step0", "step1", "step2", "step3", "step4", "step5")
@@ -55,10 +58,26 @@ def _refresh(depth: int) -> Message:
     return Message("depth", _push(f"mbp.refresh.{depth}", "<ms>", tick), snapshot=True)
 
 
+_CHANNELS: dict[Kind, str] = {
+    "depth": "mbp.refresh.20",
+    "trade": "trade.detail",
+    "quote": "bbo",
+}
+"""Whole books: `mbp.N` is on another address and begins with a book that must be asked for."""
+
+
+def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+    names = [f"market.{lower(each)}.{_CHANNELS[kind]}" for each in instruments for kind in kinds]
+    return [message(sub=name, id=str(k)) for k, name in enumerate(names, 1)]
+
+
+_WIRE = Wire(url=lambda _: "wss://api.huobi.pro/ws", subscribe=_subscribe)
+
 HTX = Dialect(
     venue="htx",
     slow="kimera_cli.feeds.slow_htx:HtxSlow",
     unpack="gzip",
+    wire=_WIRE,
     symbol=lower,
     topic=lower,
     messages=(

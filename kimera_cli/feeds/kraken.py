@@ -9,7 +9,10 @@ messages have no number of their own; what is lost shows in the checksum.
 
 from __future__ import annotations
 
-from kimera_cli.feeds.dialect import Dialect, Message
+from collections.abc import Sequence
+
+from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
 _RENAMED = {"XBT": "BTC", "XDG": "DOGE"}
@@ -40,9 +43,31 @@ _TICKER = (
     '"change":<number>,"change_pct":<number>'
 )
 
+_CHANNELS: dict[Kind, dict[str, object]] = {
+    "depth": {"channel": "book", "depth": 100},
+    "trade": {"channel": "trade", "snapshot": False},
+    "quote": {"channel": "ticker", "event_trigger": "bbo"},
+}
+
+
+def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+    symbols = [pair(each) for each in instruments]
+    return [
+        message(method="subscribe", params={**_CHANNELS[kind], "symbol": symbols}) for kind in kinds
+    ]
+
+
+_WIRE = Wire(
+    url=lambda _: "wss://ws.kraken.com/v2",
+    subscribe=_subscribe,
+    ping=message(method="ping"),
+    ping_every_s=30.0,
+)
+
 KRAKEN = Dialect(
     venue="kraken",
     slow="kimera_cli.feeds.slow_kraken:KrakenSlow",
+    wire=_WIRE,
     symbol=pair,
     topic=pair,
     messages=(

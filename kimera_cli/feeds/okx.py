@@ -8,7 +8,11 @@ price, size, a field without use, number of orders. Recordings of 2022 have no s
 
 from __future__ import annotations
 
-from kimera_cli.feeds.dialect import Dialect, Message
+from collections.abc import Sequence
+
+from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.subscribe import message
+from kimera_cli.instrument import Instrument
 
 _CHAINED = ("books", "books-l2-tbt", "books50-l2-tbt")
 _LEVELS = '"asks":<asks:4>,"bids":<bids:4>,'
@@ -56,9 +60,25 @@ _TICKER = (
 _STARTS_OF_DAY = '"sodUtc0":"<text>","sodUtc8":"<text>",'
 _VOLUMES = '"volCcy24h":"<text>","vol24h":"<text>",'
 
+_CHANNELS: dict[Kind, str] = {"depth": "books", "trade": "trades", "quote": "bbo-tbt"}
+
+
+def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+    args = [{"channel": _CHANNELS[k], "instId": i.symbol} for i in instruments for k in kinds]
+    return [message(op="subscribe", args=args)]
+
+
+_WIRE = Wire(
+    url=lambda _: "wss://ws.okx.com:8443/ws/v5/public",
+    subscribe=_subscribe,
+    ping=b"ping",
+    ping_every_s=20.0,
+)
+
 OKX = Dialect(
     venue="okx",
     slow="kimera_cli.feeds.slow_okx:OkxSlow",
+    wire=_WIRE,
     messages=(
         *(message for channel in _CHAINED for message in _books(channel)),
         Message("depth", _push("books5", _BOOKS5), snapshot=True),

@@ -172,8 +172,8 @@ def arrive_run(
             i = look_at(stream, buffer, stream.head_local, end)
             let_in(loop, k, streams, buffer, books, states, wire_ats, wires, features, i)
             if i < end:
-                e = buffer[i]
-                pay_funding(loop, k, stream, features[k], instruments[k], views, sleeves, records, e)
+                e, feature, instrument = buffer[i], features[k], instruments[k]
+                pay_funding(loop, k, stream, feature, instrument, views, sleeves, records, e)
                 let_in(loop, k, streams, buffer, books, states, wire_ats, wires, features, i + 1)
     if stream.ready_ns <= loop.turn_ns:
         stream.ready = 1

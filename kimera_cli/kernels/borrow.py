@@ -1,10 +1,10 @@
 """Arrays without a reference count.
 
 An array that Python hands to compiled code outside of kernels/ carries a reference count, and numba
-counts atomically where the array is passed on: about 5 ns for each array and call. `borrowed(array)` is
-the same memory without a count, so the caller must outlive it, as it does when it borrows its own
-argument. Loops from Python that call a kernel per row begin with it; the engine's loop makes its
-arrays from addresses (kernels/entry.py), which comes to the same.
+counts atomically where the array is passed on: about 5 ns for each array and call.
+`borrowed(array)` is the same memory without a count, so the caller must outlive it, as it does when
+it borrows its own argument. Loops that are compiled in bench/ and tests/ begin with it. Kernels
+keep no counts at all (kernels/_jit.py).
 """
 
 from __future__ import annotations

@@ -70,8 +70,9 @@ def prepare_feed(
     draw, one draw per venue message.
     An arrival is never before its venue time, nor before the arrival that precedes it (one
     connection keeps its order). `stream.feed_exch_ns` and `stream.feed_local_ns` carry the maxima
-    from call to call, and `stream.special` comes to stand behind the last event of the few that arrival
-    must look at (a clear, a gap, funding). Returns the index of the first event with a local time before 1970, else -1.
+    from call to call; `stream.special` comes to stand behind the last of the few events that
+    arrival must look at (a clear, a gap, funding). Returns the index of the first event with a
+    local time before 1970, else -1.
     """
     if model == LATENCY_LOGNORMAL:
         return _drawn_feed(

@@ -57,7 +57,7 @@ from kimera_cli.kernels.state import (
 from kimera_cli.layouts import WAKE_EVENT, WAKE_FILL, WAKE_TIMER
 
 FINE = 4096
-"""So many events before the last one that a run asked for, the clock goes from arrival to arrival."""
+"""So many events before the last that a run asked for, the clock goes from arrival to arrival."""
 
 
 @inner

@@ -1,4 +1,4 @@
-"""What scripts may rely on, declared a second time: kimera_cli/records may not change in silence."""
+"""What scripts may rely on, declared a second time: records may not change in silence."""
 
 from __future__ import annotations
 
