@@ -93,7 +93,7 @@ def test_bad_first_events_are_found_before_there_is_a_folder(
 def test_a_folder_that_cannot_hold_a_journal_is_taken_away(
     request_of: RequestOf, scripted: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kimera_cli.engine import session as module
+    from kimera_cli.engine import order_process as module
 
     def full(*args: Any, **kwargs: Any) -> None:
         raise KimeraError("run.disk_full", "expected room, was none")
