@@ -34,6 +34,7 @@ SUITES: dict[str, Suite] = {
     "features": Suite("features", "Feature updates/s after each message."),
     "scale": Suite("scale", "Cost per event by instruments and by depth."),
     "ring": Suite("ring", "Messages/s between two processes, and how long one takes."),
+    "wire": Suite("wire", "Frames/s from a loopback websocket into the shared ring."),
     "synthetic": Suite("synthetic", "Events/s of the synthetic market."),
     "import": Suite("imports", "Frames/s from raw recordings to events."),
     "catalog": Suite("catalog", "Events/s from the Parquet catalog."),

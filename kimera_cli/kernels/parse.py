@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 
 from kimera_cli.kernels._jit import kernel
-from kimera_cli.kernels.borrow import borrowed
 from kimera_cli.kernels.parse_bytes import PAD, load8
 from kimera_cli.kernels.parse_event import finish, put_event
 from kimera_cli.kernels.parse_json import exponent_steps, same_bytes, skip_number
@@ -66,14 +65,13 @@ _COMMA, _BRACKET, _DASH = 44, 93, 45
 
 
 @kernel
-def read_frame(feed, counted_frame, n, ts_local_ns, counted_out):
+def read_frame(feed, frame, n, ts_local_ns, out):
     """Read the frame in frame[:n] into events; return how many, or -reason (REASONS).
 
-    `feed` is a FEED record, `counted_frame` an array of uint8 with PAD bytes behind the largest
-    frame (byte n is overwritten), `counted_out` an array of EVENT. `feed.counts` counts
+    `feed` is a FEED record, `frame` an array of uint8 with PAD bytes behind the largest
+    frame (byte n is overwritten), `out` an array of EVENT. `feed.counts` counts
     the outcome.
     """
-    frame, out = borrowed(counted_frame), borrowed(counted_out)
     if n > feed.capacity or n + PAD > frame.shape[0] or n < 0:
         feed.counts[OVERSIZE] += 1
         feed.stop = 0

@@ -16,7 +16,6 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 from kimera_cli.kernels._jit import inner, part
-from kimera_cli.kernels.borrow import borrowed
 from kimera_cli.kernels.parse_layout import (
     FULL,
     MESSAGE_BOOK,
@@ -116,9 +115,8 @@ def put_event(out, k, feed, instrument, kind, side, px_ticks, qty_lots, flags, t
 
 
 @inner
-def finish(feed, symbol, message, ts_local_ns, counted_out, count):
+def finish(feed, symbol, message, ts_local_ns, out, count):
     """Complete the events of a message; return how many they are, or -reason."""
-    out = borrowed(counted_out)
     registers = feed.registers
     if message & MESSAGE_RESTART and registers[REG_SEQ] == 1:
         return np.int64(-RULE)

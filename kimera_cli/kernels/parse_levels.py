@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from kimera_cli.kernels._jit import inner
-from kimera_cli.kernels.borrow import borrowed
 from kimera_cli.kernels.parse_bytes import (
     digit_mask,
     load8,
@@ -26,12 +25,11 @@ _SEEN = 63
 
 
 @inner
-def read_levels(feed, counted_frame, i, op, symbol, flags, ts_local_ns, counted_out, count):
+def read_levels(feed, frame, i, op, symbol, flags, ts_local_ns, out, count):
     """Read a list of levels at i as DEPTH events behind out[:count].
 
     Return (count or -reason, cursor).
     """
-    frame, out = borrowed(counted_frame), borrowed(counted_out)
     words, masks = op.words, op.masks
     shut, shut_mask = words[6], masks[6]
     shut_byte = np.int64(shut & np.uint64(255))

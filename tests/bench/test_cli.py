@@ -38,6 +38,7 @@ ROWS = {
         for venue in ("binance", "binanceusdm", "bybit", "okx", "kraken", "coinbase", "htx")
     },
     "features": {"features.synthetic"},
+    "wire": {"wire.depth", "wire.trade"},
     "scale": {f"scale.{name}-{n}" for name in ("instruments", "loop") for n in INSTRUMENTS}
     | {f"scale.{name}-{n}" for name in ("depth", "wide") for n in DEPTHS},
     "ring": {
