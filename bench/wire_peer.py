@@ -114,8 +114,7 @@ def _serve(connection: socket.socket, chunks: dict[str, bytes]) -> None:
         for _ in range(int(count)):
             connection.sendall(chunks[name])
         connection.sendall(b"\x88\x02\x03\xe8")
-        while connection.recv(4096):
-            pass
+        connection.recv(4096)  # the client's close frame; then it is the server that hangs up
     except OSError:  # the client went first
         return
 

@@ -9,7 +9,7 @@ _kimera() {
         esac
         next=${place:+$place }$word
         case $next in
-            "run"|"fetch"|"fetch import"|"fetch list"|"fetch show"|"fetch check"|"fetch export"|"fetch remove"|"report"|"report show"|"report html"|"report compare"|"strategies"|"strategies list"|"strategies show"|"strategies new"|"ensemble"|"ensemble table"|"ensemble table fill"|"ensemble table show"|"ensemble table check"|"ensemble table curve"|"journal"|"journal verify"|"journal show"|"journal export"|"journal recover"|"bench"|"bench latency"|"bench replay"|"bench backtest"|"bench parse"|"bench book"|"bench match"|"bench tick"|"bench gate"|"bench table"|"bench route"|"bench order"|"bench features"|"bench scale"|"bench ring"|"bench synthetic"|"bench import"|"bench catalog"|"bench cold-start"|"bench all"|"bench compare"|"bench page"|"profile"|"profile list"|"profile show"|"profile check"|"schema"|"tune-host"|"tune-host probe"|"tune-host plan"|"tune-host apply"|"tune-host revert"|"tune-host verify"|"doctor"|"completion") place=$next ;;
+            "run"|"fetch"|"fetch import"|"fetch list"|"fetch show"|"fetch check"|"fetch export"|"fetch remove"|"report"|"report show"|"report html"|"report compare"|"strategies"|"strategies list"|"strategies show"|"strategies new"|"ensemble"|"ensemble table"|"ensemble table fill"|"ensemble table show"|"ensemble table check"|"ensemble table curve"|"journal"|"journal verify"|"journal show"|"journal export"|"journal recover"|"bench"|"bench latency"|"bench replay"|"bench backtest"|"bench parse"|"bench book"|"bench match"|"bench tick"|"bench gate"|"bench table"|"bench route"|"bench order"|"bench features"|"bench scale"|"bench ring"|"bench wire"|"bench synthetic"|"bench import"|"bench catalog"|"bench cold-start"|"bench all"|"bench compare"|"bench page"|"profile"|"profile list"|"profile show"|"profile check"|"schema"|"tune-host"|"tune-host probe"|"tune-host plan"|"tune-host apply"|"tune-host revert"|"tune-host verify"|"doctor"|"completion") place=$next ;;
         esac
     done
     COMPREPLY=()
@@ -51,7 +51,7 @@ _kimera() {
         "journal show") names=""; flags="--bulk --debug --follow --format --help --kind --limit --lock --profile --quiet --runs --since --verbose -q -v" ;;
         "journal export") names=""; flags="--debug --format --help --lock --output --profile --quiet --runs --to --verbose -o -q -v" ;;
         "journal recover") names=""; flags="--debug --format --help --lock --profile --quiet --runs --verbose -q -v" ;;
-        "bench") names="latency replay backtest parse book match tick gate table route order features scale ring synthetic import catalog cold-start all compare page"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "bench") names="latency replay backtest parse book match tick gate table route order features scale ring wire synthetic import catalog cold-start all compare page"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "bench latency") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench replay") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench backtest") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
@@ -66,6 +66,7 @@ _kimera() {
         "bench features") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench scale") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench ring") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
+        "bench wire") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench synthetic") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench import") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench catalog") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;

@@ -12,7 +12,7 @@ function __kimera_at --argument-names wanted
             continue
         end
         set -l next (string join ' ' -- $place $word)
-        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench table' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
+        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench table' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench wire' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
             set place $next
         end
     end
@@ -146,7 +146,7 @@ complete -c kimera -n '__kimera_at "fetch remove"' -l quiet -d 'Say nothing when
 complete -c kimera -n '__kimera_at "fetch remove"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "fetch remove"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "fetch remove"' -s v -d 'Say more.'
-complete -c kimera -n '__kimera_at "report"' -f -a show -d 'Show a run: plots and tables on a terminal, metric records in a pipe.'
+complete -c kimera -n '__kimera_at "report"' -f -a show -d 'Show a run: plots and tables on a terminal, metric and stage records in a pipe.'
 complete -c kimera -n '__kimera_at "report"' -f -a html -d 'Write a run as one HTML file that needs nothing else.'
 complete -c kimera -n '__kimera_at "report"' -f -a compare -d 'Compare runs with the first: differences, their errors, and whether they are...'
 complete -c kimera -n '__kimera_at "report"' -l debug -d 'Show the traceback of an error.'
@@ -384,6 +384,7 @@ complete -c kimera -n '__kimera_at "bench"' -f -a order -d 'Nanoseconds from tic
 complete -c kimera -n '__kimera_at "bench"' -f -a features -d 'Feature updates/s after each message.'
 complete -c kimera -n '__kimera_at "bench"' -f -a scale -d 'Cost per event by instruments and by depth.'
 complete -c kimera -n '__kimera_at "bench"' -f -a ring -d 'Messages/s between two processes, and how long one takes.'
+complete -c kimera -n '__kimera_at "bench"' -f -a wire -d 'Frames/s from a loopback websocket into the shared ring.'
 complete -c kimera -n '__kimera_at "bench"' -f -a synthetic -d 'Events/s of the synthetic market.'
 complete -c kimera -n '__kimera_at "bench"' -f -a import -d 'Frames/s from raw recordings to events.'
 complete -c kimera -n '__kimera_at "bench"' -f -a catalog -d 'Events/s from the Parquet catalog.'
@@ -596,6 +597,20 @@ complete -c kimera -n '__kimera_at "bench ring"' -l save -d 'Write the records t
 complete -c kimera -n '__kimera_at "bench ring"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench ring"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "bench ring"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench wire"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench wire"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
+complete -c kimera -n '__kimera_at "bench wire"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench wire"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench wire"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench wire"' -l peers -d 'Run peers too, in turn with kimera (extra: peers).'
+complete -c kimera -n '__kimera_at "bench wire"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench wire"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench wire"' -l recording -d 'Measure on this recording too; may be repeated.' -r
+complete -c kimera -n '__kimera_at "bench wire"' -l repeats -d 'Timed repeats of each case.' -r
+complete -c kimera -n '__kimera_at "bench wire"' -l save -d 'Write the records to FILE for `compare`.' -r
+complete -c kimera -n '__kimera_at "bench wire"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench wire"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench wire"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench synthetic"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "bench synthetic"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
 complete -c kimera -n '__kimera_at "bench synthetic"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
