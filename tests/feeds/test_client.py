@@ -152,6 +152,11 @@ def told_all(numbers: Any) -> bytes:
     return b"".join(ws_frame(told(number)) for number in numbers)
 
 
+async def turns(n: int) -> None:
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
 async def wait_gone(peer: Peer) -> None:
     await peer.gone.wait()
 
@@ -510,6 +515,10 @@ def test_trades_never_drop_and_books_conflate_when_the_ring_is_full(tmp_path: Pa
 
     async def then(client: FeedClient, _: Any) -> None:
         await until(lambda: world.pump.blocked)
+        await turns(10)
+        held = client.counts.messages
+        await turns(300)
+        assert client.counts.messages == held < len(frames)
         while client.counts.messages < len(frames) or world.pump.waiting:
             taken.append(world.consumer.pop(16))
             await asyncio.sleep(0)
@@ -529,6 +538,25 @@ def test_trades_never_drop_and_books_conflate_when_the_ring_is_full(tmp_path: Pa
     assert told_of.merged == 3000 - len(depth) > 0
     assert told_of.delayed > 0
     assert told_of.refused > 0
+
+
+def test_what_waits_is_not_overtaken(tmp_path: Path) -> None:
+    world = World(tmp_path, capacity=2, kept=2)
+    asked: list[str] = []
+    world.pump.lagging = lambda: asked.append("later")
+    world.pump.full = lambda: asked.append("no more")
+    for number in range(1, 9):
+        assert world.pump.take(traded(number), START) == 1
+    assert world.pump.blocked
+    assert "no more" in asked
+    got = [world.events()]
+    for number in range(9, 13):  # there is room in the ring now, but not for these
+        world.pump.take(traded(number), START)
+    while world.pump.drain():
+        got.append(world.events())
+    got.append(world.events())
+    assert np.concatenate(got)["seq"].tolist() == list(range(1, 13))
+    assert not world.pump.blocked
 
 
 def test_stop_says_goodbye_and_leaves_nothing(world: World) -> None:
