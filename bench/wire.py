@@ -8,7 +8,7 @@ consumer lagged. `cpu_ns` is the client's processor time for a frame, system cal
 
 Peers get the same bytes: websockets and aiohttp on uvloop, with orjson into a dict of float prices.
 With --events N each run has N frames: 20 million take minutes, and `detail.rss_kb` then tells
-whether memory stays flat (at the first sample, a tenth into the run, and at its end).
+whether memory stays flat in the last of them.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class Seen:
     lost: list[int] = field(default_factory=list)
     conflated: list[int] = field(default_factory=list)
     same: list[bool] = field(default_factory=list)
-    rss_kb: list[int] = field(default_factory=list)
+    rss_kb: list[list[int]] = field(default_factory=list)
+    """Resident memory of each run, every SAMPLE_S and at its end."""
 
 
 def rows(request: Request) -> Iterator[Bench]:
@@ -125,7 +126,7 @@ def _told(
         goals.insert(0, targets.rate(ours, GOAL, "frames"))
     if None in cores:
         goals = [targets.Goal(goal.text, None) for goal in goals]
-    warm, samples = len(seen.rss_kb) // 10, seen.rss_kb
+    samples = seen.rss_kb[-1]
     return row(
         request,
         f"wire.{load.kind}",
@@ -139,7 +140,12 @@ def _told(
         cpu_ns=[round(each, 1) for each in seen.cpu_ns[1:]],
         lost=seen.lost[1:],
         conflated=seen.conflated[1:],
-        rss_kb=[samples[0], samples[warm], samples[-1]],
+        rss_kb={
+            "begin": samples[0],
+            "after_tenth": samples[len(samples) // 10],
+            "most": max(samples),
+            "end": samples[-1],
+        },
         cores=list(cores),
     )
 
@@ -173,7 +179,8 @@ def _ours(
     )
 
     async def session() -> None:
-        samples = asyncio.ensure_future(_sample(seen))
+        seen.rss_kb.append([_rss_kb()])
+        samples = asyncio.ensure_future(_sample(seen.rss_kb[-1]))
         client = FeedClient(pump, link, around)
         try:
             await client.session()
@@ -181,7 +188,7 @@ def _ours(
                 await asyncio.sleep(0)
         finally:
             samples.cancel()
-            seen.rss_kb.append(_rss_kb())
+            seen.rss_kb[-1].append(_rss_kb())
 
     def run(_: Any, watch: Watch) -> None:
         merged, before = producer.conflation.merged, _cpu_ns()
@@ -200,9 +207,9 @@ def _ours(
     return Case("kimera", lambda: None, run, done)
 
 
-async def _sample(seen: Seen) -> None:
+async def _sample(rss_kb: list[int]) -> None:
     while True:
-        seen.rss_kb.append(_rss_kb())
+        rss_kb.append(_rss_kb())
         await asyncio.sleep(SAMPLE_S)
 
 
