@@ -15,7 +15,7 @@ RECORD_MARGIN = 1 << 15
 """Room that one turn may need in the record buffer: every order cancelled, and a sample."""
 
 
-@kernel
+@kernel(forceinline=True)
 def record(loop, records, kind, sleeve, ts_exch_ns):
     """Start the next record of the audit stream and return its index."""
     i = loop.n_records

