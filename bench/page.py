@@ -36,6 +36,7 @@ def write(records: Iterable[Path], folder: Path) -> Iterator[Written]:
 
 def _write(path: Path, text: str, kind: str) -> Written:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, text.encode())
     except RunError as error:
         raise RunError(error.code, error.message, "choose another folder for --out") from error

