@@ -40,6 +40,9 @@ def _write(path: Path, text: str, kind: str) -> Written:
         write_atomic(path, text.encode())
     except RunError as error:
         raise RunError(error.code, error.message, "choose another folder for --out") from error
+    except OSError as error:
+        told = f"expected to make {path.parent}, was {error.strerror}"
+        raise RunError("run.folder", told, "choose another folder for --out") from error
     path.chmod(0o644)  # write_atomic keeps files private, and these are to be published
     return Written(path=str(path), kind=kind)
 
