@@ -30,7 +30,7 @@ KINDS = (
     *("funding", "mark", "status"),
 )
 SIDES = ("bid", "ask", "")
-FLAGS = ("last", "snapshot", "gap", "hidden", "no_exch_time", "stale", "half_tick")
+FLAGS = ("last", "snapshot", "gap", "hidden", "no_exch_time", "stale", "half_tick", "conflated")
 
 
 def tables(source: EventSource) -> Iterator[pa.RecordBatch]:

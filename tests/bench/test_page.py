@@ -127,8 +127,10 @@ def test_the_command_writes_files_that_anyone_may_read(kimera: Any, tmp_path: Pa
     ]
     for name in ("throughput-instruments.svg", "bench.md"):
         assert (tmp_path / name).stat().st_mode & 0o044
-    missing = kimera("bench", "page", saved, "--out", tmp_path / "absent")
-    assert "--out" in missing.err_json[0]["hint"]
+    assert kimera("bench", "page", saved, "--out", tmp_path / "made" / "for" / "it").code == 0
+    refused = kimera("bench", "page", saved, "--out", saved / "under-a-file")
+    assert refused.code == 1
+    assert "--out" in refused.err_json[0]["hint"]
 
 
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
