@@ -50,7 +50,9 @@ class Child:
         if not self._pipe.poll(LONG_S):
             self.stop()
             raise RunError(
-                "run.child_start", f"expected the {self.name} process to start, was silence"
+                "run.child_start",
+                f"expected the {self.name} process to start in {LONG_S:.0f} s, was silence",
+                "the machine may be overloaded: try again, or --shape single, which starts none",
             )
         self._receive()
 
@@ -87,7 +89,11 @@ class Child:
         if kind == ERROR:
             raise _error_of(value)
         if kind == BROKEN:
-            raise RunError("run.child", f"the {self.name} process failed: {value}", "--debug")
+            raise RunError(
+                "run.child",
+                f"expected the {self.name} process to work, was {value}",
+                "see where, in one process: --shape single --debug",
+            )
         return value
 
     def _gone(self) -> RunError:

@@ -16,9 +16,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from kimera_cli.host import locking, smaps
 from kimera_cli.host.smaps import Extent
+from kimera_cli.layouts import CACHE_LINE, aligned_zeros
 
-LINE = 64
-"""Bytes of a cache line."""
 BLOCK = 2 << 20
 """A transparent huge page: where the pool begins and what its size is a multiple of."""
 
@@ -65,10 +64,10 @@ class Pool:
         """Return a zeroed array on a cache line; in ordinary memory when the pool is full."""
         kind = np.dtype(dtype)
         nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-        begin = -(-self.used // LINE) * LINE
+        begin = -(-self.used // CACHE_LINE) * CACHE_LINE
         if begin + nbytes > self.size or nbytes == 0:
             self.outside += nbytes
-            return _aligned(shape, kind, nbytes)
+            return aligned_zeros(shape, kind)
         self.used = begin + nbytes
         offset = begin + self.address - _address(self._memory)
         # frombuffer (not ndarray) holds the memory: it cannot be unmapped while an array lives.
@@ -133,12 +132,6 @@ def _touch(memory: mmap.mmap, address: int, size: int) -> None:
     if locking.advise(address, size, locking.MADV_POPULATE_WRITE) != 0:
         offset = address - _address(memory)
         np.frombuffer(memory, np.uint8, size, offset)[:: mmap.PAGESIZE] = 0
-
-
-def _aligned(shape: int | tuple[int, ...], kind: np.dtype[Any], nbytes: int) -> NDArray[Any]:
-    raw = np.zeros(nbytes + LINE, np.uint8)
-    shift = -raw.ctypes.data % LINE
-    return raw[shift : shift + nbytes].view(kind).reshape(shape)
 
 
 def _address(memory: mmap.mmap) -> int:

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.host import smaps
-from kimera_cli.host.pool import BLOCK, LINE, Pool
-from kimera_cli.layouts import EVENT
+from kimera_cli.host.pool import BLOCK, Pool
+from kimera_cli.layouts import CACHE_LINE, EVENT
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="read back through /proc")
 
@@ -34,7 +34,7 @@ def test_arrays_are_zeroed_on_cache_lines_and_never_overlap(wanted: list[Any]) -
     arrays = [pool.zeros(shape, kind) for shape, kind in wanted]
     for array, (shape, kind) in zip(arrays, wanted, strict=True):
         assert (array.shape, array.dtype) == (shape, np.dtype(kind))
-        assert array.size == 0 or array.ctypes.data % LINE == 0
+        assert array.size == 0 or array.ctypes.data % CACHE_LINE == 0
         assert array.tobytes() == bytes(array.nbytes)
     for i, array in enumerate(arrays):
         array.reshape(-1).view("u1")[:] = i + 1
@@ -49,7 +49,7 @@ def test_what_does_not_fit_lies_outside_and_is_counted() -> None:
     beyond[:] = 7
     assert pool.address <= inside.ctypes.data < pool.address + pool.size
     assert not pool.address <= beyond.ctypes.data < pool.address + pool.size
-    assert beyond.ctypes.data % LINE == 0
+    assert beyond.ctypes.data % CACHE_LINE == 0
     assert (pool.outside, pool.used_unlocked) == (800, BLOCK - 64 + 800)
     assert not inside.any()
 
