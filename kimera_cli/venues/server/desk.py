@@ -8,8 +8,19 @@ from collections.abc import Iterator
 from kimera_cli.layouts import ASK, BID
 from kimera_cli.market.matching import PRICE_BAND, MatchingEngine
 from kimera_cli.venues.server.accounts import Account
+from kimera_cli.venues.server.candles import Candles
 from kimera_cli.venues.server.depth import Depth
-from kimera_cli.venues.server.model import BUY, SELL, Market, Order, Reject, SelfTrade, Side, Trade
+from kimera_cli.venues.server.model import (
+    BUY,
+    SELL,
+    Market,
+    Order,
+    Reject,
+    SelfTrade,
+    Side,
+    Ticker,
+    Trade,
+)
 
 KEPT_TRADES = 10_000
 
@@ -17,7 +28,7 @@ KEPT_TRADES = 10_000
 class Desk:
     """A market's state. Prices that the engine takes lie in a band around start_px."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, seed: int, started_ns: int) -> None:
         self.market = market
         self.base_ticks = max(0, market.last_px - PRICE_BAND // 2)
         self.engine = MatchingEngine(self.base_ticks)
@@ -25,6 +36,26 @@ class Desk:
         self.resting: dict[int, Order] = {}
         """Orders in the book by the engine's id."""
         self.trades: deque[Trade] = deque(maxlen=KEPT_TRADES)
+        self.candles = Candles(market, seed, started_ns)
+
+    def record(self, trade: Trade) -> None:
+        """Write a trade to the tape and the bars."""
+        self.market.last_px = trade.px_ticks
+        self.trades.append(trade)
+        self.candles.add(trade)
+
+    def ticker(self, now_ns: int) -> Ticker:
+        """Return the market's last 24 hours."""
+        day = self.candles.day(now_ns)
+        bid, ask = self._best(BUY), self._best(SELL)
+        last_lots = self.trades[-1].qty_lots if self.trades else 0
+        return Ticker(
+            self.market, self.market.last_px, last_lots, day.open_px, day.high_px, day.low_px,
+            day.lots, day.quote, day.trades, *bid, *ask, day.open_ns, now_ns,
+        )  # fmt: skip
+
+    def _best(self, side: Side) -> tuple[int, int]:
+        return next(iter(self.depth.levels(side, 1)), (0, 0))
 
     @property
     def band(self) -> tuple[int, int]:

@@ -26,12 +26,14 @@ from kimera_cli.venues.server.admission import (
     market_size,
     rates_of,
 )
+from kimera_cli.venues.server.candles import MINUTE_NS
 from kimera_cli.venues.server.clock import Clock
 from kimera_cli.venues.server.depth import Levels
 from kimera_cli.venues.server.desk import Desk, engine_side
 from kimera_cli.venues.server.execution import Execution
 from kimera_cli.venues.server.model import (
     BalanceChanged,
+    Candle,
     Event,
     Fill,
     Market,
@@ -41,6 +43,7 @@ from kimera_cli.venues.server.model import (
     OrderChanged,
     OrderRequest,
     Reject,
+    Ticker,
     Trade,
 )
 from kimera_cli.venues.server.rules import Rules
@@ -73,9 +76,9 @@ class Exchange:
         self.seed = seed
         self.rules = rules or Rules()
         self.ledger = Ledger()
-        self.desks = {market.symbol: Desk(market) for market in markets}
-        self.orders_by_id: dict[int, Order] = {}
         self.started_ns = clock.now_ns()
+        self.desks = {m.symbol: Desk(m, seed, self.started_ns) for m in markets}
+        self.orders_by_id: dict[int, Order] = {}
         self.trade_ids = count(FIRST_TRADE)
         self._order_ids = count(FIRST_ORDER)
         self._listeners: list[Listener] = []
@@ -333,6 +336,33 @@ class Exchange:
         """Return the newest n trades of a market, oldest first."""
         tape = list(self.desk(symbol).trades)
         return tape if n is None else tape[max(0, len(tape) - n) :]
+
+    def ticker(self, symbol: str) -> Ticker:
+        """Return a market's last 24 hours and its best prices."""
+        return self.desk(symbol).ticker(self.clock.now_ns())
+
+    def candles(
+        self,
+        symbol: str,
+        interval_ns: int,
+        *,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        limit: int = 500,
+    ) -> list[Candle]:
+        """Return at most `limit` bars that open in [since_ns, until_ns), oldest first.
+
+        Without since_ns the newest ones before until_ns (default: now, the open bar included).
+        """
+        if interval_ns <= 0 or interval_ns % MINUTE_NS:
+            raise Reject("bad_request", "bars are of whole minutes")
+        end = self.clock.now_ns() + 1
+        if until_ns is not None:
+            end = min(end, until_ns)
+        candles = self.desk(symbol).candles
+        if since_ns is None:
+            return candles.bars(interval_ns, end - limit * interval_ns, end)[-limit:]
+        return candles.bars(interval_ns, since_ns, min(end, since_ns + limit * interval_ns))
 
     # the venue's own acts
 

@@ -133,8 +133,7 @@ class Execution:
             next(exchange.trade_ids), market, report.px_ticks, report.qty_lots, taker.side,
             self.now_ns, maker, taker,
         )  # fmt: skip
-        market.last_px = trade.px_ticks
-        self.desk.trades.append(trade)
+        self.desk.record(trade)
         fills = settle(exchange.ledger, exchange.rules, trade)
         exchange.emit(Traded(market, trade))
         for order, fill in zip((maker, taker), fills, strict=True):

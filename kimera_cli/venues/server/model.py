@@ -326,3 +326,27 @@ class Candle:
     trades: int
     taker_buy_lots: int = 0
     taker_buy_quote: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ticker:
+    """A market over the last 24 hours; prices in ticks, volume in lots, quote volume in atoms.
+
+    bid, ask and their lots are 0 when that side of the book is empty.
+    """
+
+    market: Market
+    last_px: int
+    last_lots: int
+    open_px: int
+    high_px: int
+    low_px: int
+    lots: int
+    quote: int
+    trades: int
+    bid_px: int
+    bid_lots: int
+    ask_px: int
+    ask_lots: int
+    open_ns: int
+    close_ns: int
