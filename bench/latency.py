@@ -9,7 +9,8 @@ and asks for an order every time, the gate, the order table, the audit record, t
 `tick`: every level or trade of the tape is a message. `message`: the tape's own messages, as the
 venue cut them. `stage`: the same ticks with the stage recorder on. `recorder`: what that costs.
 `stamps`: the same clock readings around nothing: that is inside every other row, and what this host
-does to a loop that does nothing is what it does to any.
+does to a loop that does nothing is what it does to any. `frame_to_order` and its stages: see
+bench/frame.py.
 
 The yardstick is limit/loop.cpp (see bench/tick.py), on the same ticks: it goes from the event to a
 slot of 64 bytes, without a view, a strategy, an order table, an audit record and a request.
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,14 @@ from kimera_cli.telemetry import histogram
 from kimera_cli.telemetry.clock import Clock, calibrate
 from kimera_cli.telemetry.histogram import Summary
 
-from . import cdf, tick
+from . import frame, tick
 from .harness import Timing, Watch
+from .latency_row import Gathered, holds, latency_row
 from .latency_world import Meters, World
 from .limit import ABSENT
 from .request import Request, row
 from .tape import Tape, tapes
-from .targets import Goal, judge
+from .targets import Goal
 from .yardstick import yardstick
 
 EVENTS = 300_000
@@ -52,19 +54,6 @@ LIMIT_RUNS = 3
 P50_NS, P999_NS, TIMES_CPP, RECORDER_NS = 120, 1_000, 2.0, 20
 MARKS = 3
 """Stages of the chain that runs here: book, decision, gate (no wire, no bytes)."""
-
-
-@dataclass
-class Gathered:
-    """Repeats of one measurement: all of them together, and each one's median."""
-
-    total: Any = field(default_factory=histogram.new_histogram)
-    medians_ns: list[int] = field(default_factory=list)
-
-    def add(self, one: Any) -> None:
-        """Take in one repeat."""
-        histogram.add(self.total, one)
-        self.medians_ns.append(histogram.summarise(one).median_ns)
 
 
 @dataclass
@@ -88,7 +77,8 @@ def rows(request: Request) -> Iterator[Bench]:
         stamps = _stamps(request, meters)
         floor = histogram.summarise(stamps["response"].total)
         facts["stamps_ns"] = histogram.summarise(stamps["service"].total).median_ns
-        yield _row(request, "latency.stamps", stamps, [], **facts)
+        yield latency_row(request, "latency.stamps", stamps, [], **facts)
+        yield from frame.rows(request, clock, prepared.pool, facts)
         for tape in tapes(request, EVENTS):
             yield from _tape_rows(request, tape, meters, prepared.pool, floor, facts)
 
@@ -119,7 +109,7 @@ def _tape_rows(
     found, counts = _measure(request, whole, meters.rows)
     levels = round(len(whole.events) / len(whole.ends), 2)
     facts = {**facts, "events_per_message": levels, **vars(counts)}
-    yield _row(request, f"latency.message.{tape.name}", found, [], **facts)
+    yield latency_row(request, f"latency.message.{tape.name}", found, [], **facts)
     yield from _stage_rows(request, tape.name, world, facts)
     yield _recorder_row(request, tape.name, _drained(request, world))
 
@@ -144,17 +134,7 @@ def _tick_row(
     ]
     facts = {**facts, **vars(counts), "stamps_p999_ns": floor.p999_ns}
     facts |= {"limit_ns": limit_ns} if limit_ns else {"compared": ABSENT}
-    return _row(request, f"latency.tick.{name}", found, goals, ratio, **facts)
-
-
-def holds(response_ns: int, service_ns: int, most_ns: int, quiet: bool) -> bool | None:
-    """Judge a quantile; None on a host on which empty stamps alone take longer than the goal.
-
-    A service time over the goal is a miss on any host: no waiting is in it.
-    """
-    if response_ns <= most_ns:
-        return True
-    return False if quiet or service_ns > most_ns else None
+    return latency_row(request, f"latency.tick.{name}", found, goals, ratio, **facts)
 
 
 def ticks_of(tape: Tape) -> Any:
@@ -242,7 +222,7 @@ def _stage_rows(
     for stage, gathered in found.items():
         if gathered.total.counts.any():
             pair = {"response": gathered, "service": gathered}
-            yield _row(request, f"latency.stage.{stage}.{name}", pair, [], **facts)
+            yield latency_row(request, f"latency.stage.{stage}.{name}", pair, [], **facts)
 
 
 def _recorder_row(request: Request, name: str, drained: dict[str, Timing]) -> Bench:
@@ -260,45 +240,4 @@ def _recorder_row(request: Request, name: str, drained: dict[str, Timing]) -> Be
         per_stage_ns=round(per_stage, 3),
         marks=MARKS,
         off_ns=round(off.median_ns, 3),
-    )
-
-
-def _row(
-    request: Request,
-    name: str,
-    gathered: Mapping[str, Gathered],
-    goals: list[Goal],
-    limit_ratio: float | None = None,
-    **detail: Any,
-) -> Bench:
-    target, met = judge(goals)
-    response, service = gathered["response"], gathered["service"]
-    found, served = histogram.summarise(response.total), histogram.summarise(service.total)
-    return Bench(
-        name=name,
-        n=found.n,
-        median_ns=found.median_ns,
-        p99_ns=found.p99_ns,
-        p999_ns=found.p999_ns,
-        max_ns=found.max_ns,
-        rate_per_s=float(f"{1e9 / max(1, found.median_ns):.6g}"),
-        limit_ratio=limit_ratio,
-        target=target,
-        met=met,
-        machine=request.machine,
-        commit=request.commit,
-        detail={
-            "kind": "single messages, from the time they were due (open loop)",
-            "repeats_ns": response.medians_ns,
-            "mean_ns": round(found.mean_ns, 1),
-            "cdf": cdf.of_histogram(response.total),
-            "service": {
-                "median_ns": served.median_ns,
-                "p99_ns": served.p99_ns,
-                "p999_ns": served.p999_ns,
-                "max_ns": served.max_ns,
-            },
-            "load_1m": request.load,
-            **detail,
-        },
     )

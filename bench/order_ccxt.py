@@ -21,9 +21,9 @@ def ask_ccxt(entry: Entry) -> Callable[[], Any]:
     exchange = getattr(require("ccxt"), venue)(keys)
     exchange.enableRateLimit = False  # it would sleep before each order
     exchange.milliseconds = lambda: TS_NS // 1_000_000
-    symbol = _one_market(exchange, entry)
+    symbol = one_market(exchange, entry)
     more = {"clientOrderId": entry.client_id.decode()}
-    make, count = _MAKERS[venue], itertools.count()
+    make, count = make_order(venue), itertools.count()
 
     def call() -> Any:
         price = (PX_TICKS + 2 * (next(count) % 50)) / 100
@@ -32,7 +32,12 @@ def ask_ccxt(entry: Entry) -> Callable[[], Any]:
     return call
 
 
-def _one_market(exchange: Any, entry: Entry) -> str:
+def make_order(venue: str) -> Callable[..., Any]:
+    """Return `make(exchange, symbol, size, price, params)`: the request of a bid, signed."""
+    return _MAKERS[venue]
+
+
+def one_market(exchange: Any, entry: Entry) -> str:
     """Give the exchange one spot market; return its symbol."""
     quote = "USD" if entry.dialect.way.venue in ("kraken", "coinbaseexchange") else "USDT"
     from .order import WIRES

@@ -16,7 +16,7 @@ from kimera_cli.report.scale import Axis, number_axis
 from kimera_cli.report.svg import LEFT, Frame
 
 WIDTH, HEIGHT, HEAD = 760, 300, 70
-COLOURS = ("c1", "c2", "c3", "c4", "c5", "c6")
+COLOURS = ("c1", "c2", "c3", "c4", "c5", "c6", "c7")
 PERCENTILES = ((0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %"), (0.9999, "99.99 %"))
 NS = (
     *((1.0, "1 ns"), (1e1, "10 ns"), (1e2, "100 ns"), (1e3, "1 us"), (1e4, "10 us")),
@@ -24,10 +24,11 @@ NS = (
 )
 STYLE = """
 svg { --ink: #17191c; --muted: #666b72; --line: #d5d5cf; --grid: #e7e7e2; --bg: #fff;
-  --c1: #2357d8; --c2: #b4590b; --c3: #7a3fc0; --c4: #0b7f8f; --c5: #a3296b; --c6: #5c6b13; }
+  --c1: #2357d8; --c2: #b4590b; --c3: #7a3fc0; --c4: #0b7f8f; --c5: #a3296b; --c6: #5c6b13;
+  --c7: #666b72; }
 @media (prefers-color-scheme: dark) { svg { --ink: #e9eaeb; --muted: #9aa0a8; --line: #3a3e44;
   --grid: #2a2d31; --bg: #17191c; --c1: #82a8ff; --c2: #f0a25a; --c3: #c49bff; --c4: #5cc9d8;
-  --c5: #f08abf; --c6: #b6c75e; } }
+  --c5: #f08abf; --c6: #b6c75e; --c7: #9aa0a8; } }
 text { font: 11.5px system-ui, sans-serif; fill: var(--muted); }
 text.y { text-anchor: end; } text.x { text-anchor: middle; }
 text.title { font-size: 14px; font-weight: 600; fill: var(--ink); }
@@ -35,7 +36,7 @@ path { fill: none; } .gl { stroke: var(--grid); } .zero, .base, .tick { stroke: 
 .line { stroke: var(--s); stroke-width: 1.6; stroke-linejoin: round; }
 .dot, .key { fill: var(--s); } .back { fill: var(--bg); }
 .c1 { --s: var(--c1); } .c2 { --s: var(--c2); } .c3 { --s: var(--c3); } .c4 { --s: var(--c4); }
-.c5 { --s: var(--c5); } .c6 { --s: var(--c6); }
+.c5 { --s: var(--c5); } .c6 { --s: var(--c6); } .c7 { --s: var(--c7); }
 """
 
 
@@ -59,6 +60,7 @@ def plots(rows: Sequence[Bench]) -> list[Plot]:
     """Return every plot that the records hold data for."""
     made = [
         _latency(rows),
+        _frames(rows),
         _growth(rows, "throughput-instruments", ("instruments", "loop"), "instruments", 2),
         _growth(rows, "throughput-depth", ("depth", "wide"), "levels a side", 10),
     ]
@@ -73,21 +75,39 @@ def _latency(rows: Sequence[Bench]) -> Plot | None:
     tape = stages[0].name.split(".", 3)[3] if stages else ""
     found = [row for row in stages if row.name.endswith(f".{tape}")]
     found += [row for row in known if row.name in (f"latency.tick.{tape}", f"tick.{tape}")]
-    series = [_distribution(row) for row in (found or known)[: len(COLOURS)]]
+    others = [row for row in known if not row.name.startswith(FRAMES)]
+    title = f"Latency by stage and percentile ({tape or 'single chains'})"
+    return _distributions("latency-stages", title, found or others)
+
+
+def _frames(rows: Sequence[Bench]) -> Plot | None:
+    """Draw the stages of a frame's way to an order, of the first tape, and the whole of it."""
+    known = [row for row in rows if row.detail.get("cdf") and row.name.startswith(FRAMES)]
+    tape = known[0].name.split(".")[-1] if known else ""
+    found = [row for row in known if row.name.endswith(f".{tape}")]
+    found.sort(key=lambda row: row.name.startswith(FRAMES[0]))  # stages in their order, then all
+    return _distributions("latency-frame", f"From a frame to an order, by stage ({tape})", found)
+
+
+FRAMES = ("latency.frame_to_order.", "latency.frame_stage.")
+
+
+def _distributions(name: str, title: str, rows: Sequence[Bench]) -> Plot | None:
+    series = [_distribution(row) for row in rows[: len(COLOURS)]]
     if not series:
         return None
     high = max(float(s.x.max()) for s in series)
     x = _marked(PERCENTILES, _nines, 0.0, high)
     every = np.concatenate([s.y for s in series])
     y = _marked(NS, math.log10, float(every.min()), float(every.max()))
-    title = f"Latency by stage and percentile ({tape or 'single chains'})"
-    return Plot("latency-stages", title, _draw(title, series, x, y))
+    return Plot(name, title, _draw(title, series, x, y))
 
 
 def _distribution(row: Bench) -> Series:
     points = np.array(row.detail["cdf"], np.float64)
     nines = np.array([_nines(share) for share in points[:, 0]])
-    name = row.name.removeprefix("latency.stage.").rpartition(".")[0] or row.name
+    name = row.name.removeprefix("latency.stage.").removeprefix("latency.frame_stage.")
+    name = name.rpartition(".")[0] or row.name
     words = STAGES.get(name, name.replace("_", " "))
     return Series(words, nines, np.log10(np.maximum(points[:, 1], 1.0)))
 
@@ -95,6 +115,7 @@ def _distribution(row: Bench) -> Series:
 STAGES = {
     "total": "total of the stages",
     "latency.tick": "due event to order (open loop)",
+    "latency.frame_to_order": "due frame to order (open loop)",
     "tick": "kernels alone",
 }
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from kimera_cli.bench.harness import Watch
-from kimera_cli.bench.latency import holds, messages_of, ticks_of
+from kimera_cli.bench.latency import messages_of, ticks_of
+from kimera_cli.bench.latency_row import holds
 from kimera_cli.bench.latency_world import Meters, World
 from kimera_cli.bench.tape import Tape, synthetic
 from kimera_cli.errors import RunError
