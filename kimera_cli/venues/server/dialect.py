@@ -18,7 +18,7 @@ and shapes):
   answered with 404). `opened()`, `receive(message)` (str for text, bytes for binary frames, ping
   and close frames are the server's business), `push(event)` for every event of the exchange,
   `tick(now_ns)` about every 10 ms of the exchange's time, `closed()`.
-* Sending: `socket.send(frame)` with frames.json_frame(value), text_frame(...), binary_frame(...).
+* Sending: `socket.send(frame)`, the frame of json_frame(value), gzip_frame(value), text_frame(...).
   Numbers that must keep their digits: `msgspec.Raw(b"63250.10")`. A message that many sockets get
   is encoded once: `frame = self.dialect.once(("trade", market.symbol), lambda: json_frame(...))`;
   the key is forgotten after the event. Channels of one cadence and depth differ in their key.
@@ -184,6 +184,10 @@ class Conversation:
     def closed(self) -> None:
         """The connection is gone."""
 
+    def expire(self) -> None:
+        """Its login ends before its time, the venue's own way; here: the socket is closed."""
+        self.socket.close(1008, "session expired")
+
 
 class VenueDialect:
     """One venue's protocol over one exchange."""
@@ -217,6 +221,11 @@ class VenueDialect:
     def unavailable(self, request: Request) -> Response:
         """Return what the venue answers during maintenance (fault `maintenance`)."""
         return Response(b"<html><body>Service Unavailable</body></html>", 503, (), "text/html")
+
+    def restarted(self) -> None:
+        """The venue restarts: its sequence numbers begin anew (sockets are closed after this)."""
+        for market in self.exchange.markets:
+            market.seq = 0
 
     def publish(self, event: Event) -> None:
         """Push an event to all conversations."""

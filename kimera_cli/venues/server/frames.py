@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import msgspec
@@ -16,13 +17,17 @@ _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
 class Frame:
-    """One message, framed once: `wire` is what goes out, `payload` what the client reads."""
+    """One message, framed once: `wire` is what goes out, `payload` what the client reads.
 
-    __slots__ = ("opcode", "payload", "wire")
+    `plain` is what it says, where the payload is compressed.
+    """
 
-    def __init__(self, payload: bytes, opcode: int = OP_TEXT) -> None:
+    __slots__ = ("opcode", "payload", "plain", "wire")
+
+    def __init__(self, payload: bytes, opcode: int = OP_TEXT, plain: bytes | None = None) -> None:
         self.payload = payload
         self.opcode = opcode
+        self.plain = payload if plain is None else plain
         self.wire = header(opcode, len(payload)) + payload
 
 
@@ -43,6 +48,12 @@ def text_frame(payload: str | bytes) -> Frame:
 def binary_frame(payload: bytes) -> Frame:
     """Return a binary frame."""
     return Frame(payload, OP_BINARY)
+
+
+def gzip_frame(value: Any) -> Frame:
+    """Return a binary frame of a value as gzipped JSON (htx)."""
+    plain = _encode(value)
+    return Frame(gzip.compress(plain, 1, mtime=0), OP_BINARY, plain)
 
 
 def json_frame(value: Any) -> Frame:
