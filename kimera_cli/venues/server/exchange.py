@@ -3,8 +3,8 @@
 Every request either raises Reject and changes nothing, or is carried out to its end; what happened
 is told to the subscribers while it happens: OrderChanged "new", then per trade Traded and
 OrderChanged "trade" of maker and taker, then OrderChanged "canceled" or "expired" where a rest
-goes, then BalanceChanged of every balance that moved, and last one BookChanged. A subscriber
-reads, it must not trade. After each request the invariants of invariants.py are checked.
+goes, then BalanceChanged of every balance that moved, one BookChanged, and RequestDone. A
+subscriber reads, it must not trade. After each request the invariants of invariants.py are checked.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from kimera_cli.venues.server.execution import Execution
 from kimera_cli.venues.server.model import (
     BalanceChanged,
     Candle,
+    Deposited,
     Event,
     Fill,
     Market,
@@ -43,6 +44,7 @@ from kimera_cli.venues.server.model import (
     OrderChanged,
     OrderRequest,
     Reject,
+    RequestDone,
     Ticker,
     Trade,
 )
@@ -125,6 +127,7 @@ class Exchange:
         if moved < 0:
             check_funds(self.ledger.accounts[account], asset, -moved)
         self.ledger.deposit(account, asset, moved)
+        self.emit(Deposited(account, asset, moved, self.clock.now_ns()))
         self._finish()
 
     def balances(self, account: int) -> dict[str, tuple[int, int]]:
@@ -374,6 +377,7 @@ class Exchange:
             for order in list(self.desks[symbol].resting.values()):
                 self.cancel(order.account, order.id, reason="delisted")
         self.emit(MarketChanged(market, self.clock.now_ns()))
+        self._finish()
 
     def check_conservation(self) -> None:
         """Check every invariant over the whole state; RunError names what does not hold."""
@@ -387,6 +391,7 @@ class Exchange:
         if run is not None:
             run.publish()
             invariants.check_uncrossed(run.desk)
+        self.emit(RequestDone(now))
 
     def order_changed(self, event: OrderChanged) -> None:
         """Count a change of an order and tell it."""

@@ -309,7 +309,24 @@ class MarketChanged(msgspec.Struct, frozen=True, eq=False):
     ts_ns: int
 
 
-Event = BookChanged | Traded | OrderChanged | BalanceChanged | MarketChanged
+class Deposited(msgspec.Struct, frozen=True, eq=False):
+    """Atoms came in from outside (negative: went out)."""
+
+    account: int
+    asset: str
+    amount: int
+    ts_ns: int
+
+
+class RequestDone(msgspec.Struct, frozen=True, eq=False):
+    """The last event of every request: what came since the previous one belongs together."""
+
+    ts_ns: int
+
+
+Event = (
+    BookChanged | Traded | OrderChanged | BalanceChanged | MarketChanged | Deposited | RequestDone
+)
 
 
 @dataclass(frozen=True, slots=True)
