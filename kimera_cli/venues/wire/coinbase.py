@@ -82,8 +82,11 @@ class TokenMaker:
             self._made[path] = now_s, token
         account.set_token(token)
 
-    def token(self, path: str, now_s: int, nonce: bytes) -> bytes:
-        """Return a new token: header, claims and signature in base64url, joined by dots."""
+    def token(self, path: str, now_s: int, nonce: bytes, *, method: str = "POST") -> bytes:
+        """Return a new token: header, claims and signature in base64url, joined by dots.
+
+        `path` is without query; without any, the token is one for a websocket.
+        """
         if self._private is None:
             raise VenueError("venue.credentials", "expected a key that was not wiped")
         if len(nonce) != NONCE_BYTES:
@@ -91,14 +94,15 @@ class TokenMaker:
                 "venue.options", f"expected a nonce of {NONCE_BYTES} bytes, was {len(nonce)}"
             )
         header = {"alg": "ES256", "typ": "JWT", "kid": self.key, "nonce": nonce.hex()}
-        claims = {
+        claims: dict[str, object] = {
             "aud": ["retail_rest_api_proxy"],
             "iss": "cdp",
             "nbf": now_s,
             "exp": now_s + VALID_S,
             "sub": self.key,
-            "uri": f"POST {REST.way.host}{path}",
         }
+        if path:
+            claims["uri"] = f"{method} {REST.way.host}{path}"
         text = b".".join(
             _base64url(json.dumps(p, separators=(",", ":")).encode()) for p in (header, claims)
         )

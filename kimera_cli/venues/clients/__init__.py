@@ -1,0 +1,1 @@
+"""Clients of the venues: connections, budgets, clocks, and one dialect per venue."""

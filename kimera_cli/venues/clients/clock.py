@@ -1,0 +1,84 @@
+"""How far a venue's clock is from ours, from its own time endpoint, and when that is too far.
+
+The estimate is telemetry/offset.py's interval. Requests carry this host's time corrected by what is
+certain: where zero lies inside of the interval (a venue that tells whole seconds), nothing is
+corrected. Beyond one second no new order is signed: either the venue or this host is wrong, and a
+signed request could stay valid for longer than meant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kimera_cli.errors import VenueError
+from kimera_cli.telemetry.offset import Offset, OffsetFilter
+from kimera_cli.venues.clients.world import World
+
+LIMIT_NS = 1_000_000_000
+"""Offset beyond which nothing new is sent."""
+PROBES = 5
+RENEW_NS = 30 * 60 * 1_000_000_000
+"""Age of the last probe after which another is due."""
+
+
+@dataclass
+class VenueClock:
+    """The clock of one venue."""
+
+    venue: str
+    world: World
+    resolution_ns: int = 1_000_000
+    """Step in which the venue tells its time."""
+    probed_ns: int = 0
+    """When the last probe came back, by the monotonic clock."""
+    _filter: OffsetFilter = field(init=False)
+    _offset: Offset | None = None
+
+    def __post_init__(self) -> None:
+        self._filter = OffsetFilter(resolution_ns=self.resolution_ns)
+
+    def add(self, sent_ns: int, venue_ns: int, received_ns: int) -> Offset:
+        """Take in one probe: our time, the venue's, our time."""
+        self._offset = self._filter.add(sent_ns, venue_ns, venue_ns, received_ns)
+        self.probed_ns = self.world.monotonic_ns()
+        return self._offset
+
+    @property
+    def offset(self) -> Offset | None:
+        """The estimate; None before any probe."""
+        return self._offset
+
+    @property
+    def correction_ns(self) -> int:
+        """What is added to our time in requests."""
+        offset = self._offset
+        if offset is None or abs(offset.offset_ns) <= offset.uncertainty_ns:
+            return 0
+        return offset.offset_ns
+
+    def now_ns(self) -> int:
+        """Return the venue's time."""
+        return self.world.now_ns() + self.correction_ns
+
+    @property
+    def due(self) -> bool:
+        """Whether the venue should be asked (again)."""
+        return self._offset is None or self.world.monotonic_ns() - self.probed_ns > RENEW_NS
+
+    def forget(self) -> None:
+        """Begin anew: the venue refused our time."""
+        self._filter = OffsetFilter(resolution_ns=self.resolution_ns)
+        self._offset = None
+
+    def check(self) -> None:
+        """VenueError `venue.clock` when the clocks differ by more than a second for certain."""
+        offset = self._offset
+        if offset is None or abs(offset.offset_ns) - offset.uncertainty_ns <= LIMIT_NS:
+            return
+        raise VenueError(
+            "venue.clock",
+            f"expected the clock of {self.venue} within 1 s of this host's, "
+            f"was {offset.offset_ns / 1e9:+.3f} s (by {offset.uncertainty_ns / 1e9:.3f} s)",
+            "set this host's clock (chronyc makestep, timedatectl); no order is sent until then",
+            venue=self.venue,
+        )

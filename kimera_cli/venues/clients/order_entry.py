@@ -1,0 +1,287 @@
+"""Orders of one account over REST: one request, one outcome, of exactly three kinds.
+
+Accepted: the venue named the order. Rejected: it was not executed, for certain. Unknown: all else;
+an acknowledgement without an id, an empty or cut body, a page of HTML, no answer at all. Nothing
+here is sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+from kimera_cli.errors import UsageError, VenueError
+from kimera_cli.layouts import ASK, BID, FOK, GTC, IOC, LIMIT, MARKET, POST_ONLY
+from kimera_cli.venues.clients.api import Answer, Listing, VenueApi
+from kimera_cli.venues.clients.budget import Kind
+from kimera_cli.venues.clients.http import Response
+from kimera_cli.venues.clients.limits import pause_s
+from kimera_cli.venues.clients.rest import UNREADABLE, Query
+from kimera_cli.venues.clients.session import NO_SHAPE, Make, RefusedError, Session, shown
+from kimera_cli.venues.clients.transport import NoAnswerError, NotSentError
+from kimera_cli.venues.orders.outcome import (
+    Absent,
+    Accepted,
+    AmendIntent,
+    CancelIntent,
+    Found,
+    Handling,
+    Intent,
+    Lookup,
+    NoAnswer,
+    Outcome,
+    Reason,
+    Rejected,
+    Unknown,
+    VenueOrder,
+)
+from kimera_cli.venues.orders.reasons import refusal
+from kimera_cli.venues.orders.rules import rules_of
+from kimera_cli.venues.wire.order_wire import OrderWire
+
+TIF = {"gtc": GTC, "ioc": IOC, "fok": FOK, "post_only": POST_ONLY}
+_NS = 1_000_000_000
+
+
+class Signed(NamedTuple):
+    """What is told at the last moment before bytes are written."""
+
+    ts_ns: int
+    """Time of the request, by the venue's clock."""
+    expires_ns: int
+    """From then on the venue will not execute it."""
+
+
+Release = Callable[[Signed], None]
+"""Called behind budget and signature, before the first byte: what it writes is there first."""
+
+
+class OrderEntry:
+    """Places, cancels, amends and finds orders of one account."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._wires: dict[str, OrderWire] = {}
+
+    async def place(self, intent: Intent, release: Release | None = None) -> Outcome:
+        """Send a new order. VenueError `venue.order_*` when the venue has no such order; then
+        nothing was sent and `release` not called.
+        """
+        listing = self.session.listing(intent.symbol)
+        make = self.request(intent, listing)
+        return await self._change(
+            "place", make, release, lambda answer: self._api.read_place(answer, listing)
+        )
+
+    async def cancel(self, intent: CancelIntent, release: Release | None = None) -> Outcome:
+        """Cancel an order, by the venue's id where it is known."""
+        listing = self.session.listing(intent.symbol)
+        make = self.cancel_request(intent, listing)
+        name = intent.venue_order_id or intent.client_id
+        return await self._change(
+            "cancel", make, release, lambda answer: (self._api.read_cancel(answer) or name, None)
+        )
+
+    async def amend(
+        self, intent: AmendIntent, order: VenueOrder, release: Release | None = None
+    ) -> Outcome:
+        """Change an order in place. UsageError `usage.amend` when the venue cannot."""
+        query = self.amendment(intent, order)
+        name = order.venue_order_id
+        return await self._change(
+            "place",
+            lambda ts_ns: self.session.signed(query, ts_ns),
+            release,
+            lambda answer: (self._api.read_amend(answer) or name, None),
+            weight=query.weight,
+        )
+
+    async def cancel_all(
+        self, symbol: str | None, release: Release | None = None
+    ) -> Outcome | None:
+        """Cancel all orders of the account at once, foreign ones too; None: no such request."""
+        listing = self.session.listing(symbol) if symbol else None
+        query = self._api.cancel_all(listing)
+        if query is None:
+            return None
+        return await self._change(
+            "cancel",
+            lambda ts_ns: self.session.signed(query, ts_ns),
+            release,
+            lambda answer: ("all", None),
+            weight=query.weight,
+        )
+
+    async def find(self, client_id: str, symbol: str, since_ns: int) -> Lookup:
+        """Search for an order by our id; Absent only when everything was searched."""
+        session = self.session
+        listing = session.listing(symbol)
+        asked_ns = session.clock.now_ns()
+        try:
+            for query in self._api.find(client_id, listing, since_ns):
+                for order in await self._orders(query):
+                    if order.client_id == client_id:
+                        return Found(order=order)
+        except VenueError as error:
+            return NoAnswer(why=f"{error.code}: {error.message}")
+        return Absent(asked_ns=asked_ns)
+
+    async def order(self, venue_order_id: str, symbol: str) -> VenueOrder | None:
+        """Return an order by the venue's id; None when the venue knows none."""
+        listing = self.session.listing(symbol)
+        found = await self._orders(self._api.order(venue_order_id, listing))
+        return next((o for o in found if o.venue_order_id == venue_order_id), None)
+
+    def request(self, intent: Intent, listing: Listing) -> Make:
+        """Return what builds and signs a new order at a venue's time."""
+        if intent.cost is not None:
+            query = self._by_cost(intent, listing)
+            return lambda ts_ns: self.session.signed(query, ts_ns)
+        wire = self._wire(listing)
+        px = _steps(intent.price or Decimal(0), listing.instrument.tick, "price")
+        qty = _steps(intent.quantity or Decimal(0), listing.instrument.lot, "quantity")
+        side = BID if intent.side == "buy" else ASK
+        kind = LIMIT if intent.kind == "limit" else MARKET
+        client_id = intent.client_id.encode()
+
+        def make(ts_ns: int) -> memoryview:
+            self.session.authorize("/api/v3/brokerage/orders", ts_ns)
+            return wire.place(side, kind, TIF[intent.tif], px, qty, client_id, ts_ns)
+
+        return make
+
+    def cancel_request(self, intent: CancelIntent, listing: Listing) -> Make:
+        """Return what builds and signs a cancel at a venue's time."""
+        wire = self._wire(listing)
+        by_venue = intent.venue_order_id.encode()
+        by_client = b"" if by_venue else intent.client_id.encode()
+
+        def make(ts_ns: int) -> memoryview:
+            self.session.authorize("/api/v3/brokerage/orders/batch_cancel", ts_ns)
+            return wire.cancel(ts_ns, client_id=by_client, venue_id=by_venue)
+
+        return make
+
+    def amendment(self, intent: AmendIntent, order: VenueOrder) -> Query:
+        """Return what amends an order; UsageError `usage.amend` when the venue cannot."""
+        query = self._api.amend(intent, self.session.listing(intent.symbol), order)
+        if query is None:
+            raise UsageError(
+                "usage.amend",
+                f"expected an amendment that {self._api.venue} can make, was price "
+                f"{intent.price}, quantity {intent.quantity}",
+                "cancel the order and place another",
+            )
+        return query
+
+    @property
+    def _api(self) -> VenueApi:
+        return self.session.api
+
+    def _by_cost(self, intent: Intent, listing: Listing) -> Query:
+        venue = self._api.venue
+        if intent.side == "sell" and venue in ("coinbase", "htx"):
+            raise UsageError(
+                "usage.order",
+                f"expected a quantity to sell at {venue}, was a cost",
+                "give --quantity",
+            )
+        return self._api.by_cost(intent, listing)
+
+    def _wire(self, listing: Listing) -> OrderWire:
+        symbol = listing.instrument.symbol
+        if symbol not in self._wires:
+            signer = self.session.signer
+            assert signer is not None, "orders need credentials"
+            self._wires[symbol] = OrderWire(
+                self._api.wire,
+                listing.instrument,
+                signer.account,
+                symbol=listing.name,
+                options=self._api.wire_options(listing),
+            )
+        return self._wires[symbol]
+
+    async def _orders(self, query: Query) -> list[VenueOrder]:
+        """Return orders of a question; none when the venue says that it has no such order."""
+        try:
+            return await self.session.ask_all(query, self._api.read_orders)
+        except RefusedError as error:
+            if error.verdict.reason is Reason.NOT_FOUND:
+                return []
+            raise
+
+    async def _change(
+        self,
+        kind: Kind,
+        make: Make,
+        release: Release | None,
+        read: Callable[[Answer], tuple[str, VenueOrder | None]],
+        weight: int = 1,
+    ) -> Outcome:
+        window_ns = rules_of(self._api.venue).window.default_ns
+
+        def released(ts_ns: int) -> bytes:
+            request = bytes(make(ts_ns))
+            if release is not None:
+                release(Signed(ts_ns, ts_ns + window_ns))
+            return request
+
+        try:
+            response = await self.session.send(kind, weight, released)
+        except NotSentError as error:
+            return Rejected(
+                reason=Reason.NO_ANSWER,
+                raw=f"not sent: {error.message}",
+                handling=Handling.RETRY_LATER,
+                ts_ns=self.session.clock.now_ns(),
+            )
+        except NoAnswerError as error:
+            return Unknown(
+                why=Reason.NO_ANSWER, detail=error.message, ts_ns=self.session.clock.now_ns()
+            )
+        return self._outcome(response, read)
+
+    def _outcome(
+        self, response: Response, read: Callable[[Answer], tuple[str, VenueOrder | None]]
+    ) -> Outcome:
+        session, ts_ns = self.session, self.session.clock.now_ns()
+        answer = session.read(response)
+        if (no := session.refused(answer)) is not None:
+            retry_s = pause_s(answer.headers, ban=no.verdict.reason is Reason.BANNED)
+            return refusal(
+                self._api.venue,
+                no.raw_code,
+                no.raw_text,
+                response.status,
+                ts_ns=ts_ns,
+                retry_after_ns=int(retry_s * _NS) if _asks_for_time(no) else 0,
+            )
+        if answer.json is UNREADABLE or response.status >= 400:
+            return Unknown(why=Reason.UNREADABLE, detail=shown(response), ts_ns=ts_ns)
+        try:
+            name, order = read(answer)
+        except NO_SHAPE as error:
+            detail = f"{type(error).__name__}: {error}; {shown(response)}"
+            return Unknown(why=Reason.UNREADABLE, detail=detail, ts_ns=ts_ns)
+        if not name:
+            detail = f"no order id; {shown(response)}"
+            return Unknown(why=Reason.UNREADABLE, detail=detail, ts_ns=ts_ns)
+        return Accepted(venue_order_id=name, ts_ns=ts_ns, order=order)
+
+
+def _asks_for_time(no: RefusedError) -> bool:
+    return no.verdict.handling is Handling.RETRY_LATER
+
+
+def _steps(value: Decimal, step: Decimal, what: str) -> int:
+    """Return a value in steps; UsageError `usage.order` when it lies between two."""
+    steps, rest = divmod(value, step)
+    if rest:
+        raise UsageError(
+            "usage.order",
+            f"expected a {what} that is a multiple of {step}, was {value}",
+            "kimera trade fees VENUE SYMBOL shows the steps",
+        )
+    return int(steps)
