@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.dialect import BookRule, Dialect, Kind, Message, Wire
 from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
@@ -74,13 +74,27 @@ def lower(instrument: Instrument) -> str:
 _CHANNELS: dict[Kind, str] = {"depth": "depth@100ms", "trade": "trade", "quote": "bookTicker"}
 
 
+def _streams(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[str]:
+    return [f"{lower(each)}@{_CHANNELS[kind]}" for each in instruments for kind in kinds]
+
+
 def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
-    streams = [f"{lower(each)}@{_CHANNELS[kind]}" for each in instruments for kind in kinds]
-    return [message(method="SUBSCRIBE", params=streams, id=1)]
+    return [message(method="SUBSCRIBE", params=_streams(instruments, kinds), id=1)]
+
+
+def _unsubscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+    return [message(method="UNSUBSCRIBE", params=_streams(instruments, kinds), id=2)]
 
 
 def _wire(url: str) -> Wire:
-    return Wire(url=lambda _: url, subscribe=_subscribe)
+    return Wire(url=lambda *_: url, subscribe=_subscribe, unsubscribe=_unsubscribe)
+
+
+def _books(url: str, limit: int) -> BookRule:
+    return BookRule(
+        "kimera_cli.feeds.sync_range:RangeSync",
+        snapshot=lambda each: f"{url}?symbol={each.symbol}&limit={limit}",
+    )
 
 
 BINANCE = Dialect(
@@ -95,6 +109,7 @@ BINANCE = Dialect(
         Message("quote", _stream("bookTicker", _SPOT_TICKER)),
     ),
     wire=_wire("wss://stream.binance.com:9443/stream"),
+    books=_books("https://api.binance.com/api/v3/depth", 5000),
 )
 
 
@@ -115,6 +130,7 @@ BINANCE_USDM = Dialect(
         Message(kind, _stream(channel, text)) for kind, channel, texts in _FUTURES for text in texts
     ),
     wire=_wire("wss://fstream.binance.com/stream"),
+    books=_books("https://fapi.binance.com/fapi/v1/depth", 1000),
 )
 
 BINANCE_COINM = Dialect(
@@ -123,4 +139,5 @@ BINANCE_COINM = Dialect(
     topic=lower,
     messages=BINANCE_USDM.messages,
     wire=_wire("wss://dstream.binance.com/stream"),
+    books=_books("https://dapi.binance.com/dapi/v1/depth", 1000),
 )

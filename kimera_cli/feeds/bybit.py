@@ -9,8 +9,9 @@ the same keys in another order. `orderbook.1` is the best bid and ask: quotes, n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.dialect import BookRule, Dialect, Kind, Message, Wire
 from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
@@ -84,19 +85,26 @@ _AT_ONCE = 10
 """Topics that spot takes in one request."""
 
 
-def _url(instrument: Instrument) -> str:
+def _url(instrument: Instrument, _kind: Kind) -> str:
     return f"wss://stream.bybit.com/v5/public/{instrument.kind}"
 
 
-def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+def _ask(op: str, instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
     topics = [f"{_CHANNELS[kind]}.{each.symbol}" for each in instruments for kind in kinds]
     parts = [topics[k : k + _AT_ONCE] for k in range(0, len(topics), _AT_ONCE)]
-    return [message(op="subscribe", args=part) for part in parts]
+    return [message(op=op, args=part) for part in parts]
 
 
 BYBIT = Dialect(
     venue="bybit",
     slow="kimera_cli.feeds.slow_bybit:BybitSlow",
     messages=(*_books(), *_quotes(), *_trades()),
-    wire=Wire(url=_url, subscribe=_subscribe, ping=message(op="ping"), ping_every_s=20.0),
+    wire=Wire(
+        url=_url,
+        subscribe=partial(_ask, "subscribe"),
+        unsubscribe=partial(_ask, "unsubscribe"),
+        ping=message(op="ping"),
+        ping_every_s=20.0,
+    ),
+    books=BookRule("kimera_cli.feeds.sync_chain:ChainSync"),
 )

@@ -17,14 +17,16 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 from picows import WSCloseCode, WSError, WSMsgType, WSTransport, ws_connect
 
 from kimera_cli.errors import KimeraError, RunError, UsageError, VenueError
 from kimera_cli.feeds.backoff import Backoff
 from kimera_cli.feeds.dialect import Dialect, Kind
+from kimera_cli.feeds.intake import Intake
 from kimera_cli.feeds.listener import LARGEST, Counts, Listener
+from kimera_cli.feeds.network import Addresses, Direct, dialled
 from kimera_cli.feeds.pump import Pump
 from kimera_cli.instrument import Instrument
 
@@ -53,6 +55,7 @@ class Link:
     patience_s: float = 1.0
     """How long a stopping client waits for the consumer to take what still waits."""
     backoff: Backoff = field(default_factory=Backoff)
+    addresses: Addresses = field(default_factory=Direct)
 
 
 @dataclass(frozen=True)
@@ -66,29 +69,71 @@ class Surroundings:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
+class Attending(Protocol):
+    """Who sees to a connection's books; all calls come in the loop's thread."""
+
+    def connected(self, send: Callable[[bytes], None]) -> None:
+        """A connection came about and its streams were asked for; `send` writes a message."""
+
+    def lost(self) -> None:
+        """The connection is gone."""
+
+    def check(self) -> None:
+        """Called every TICK_S, connected or not."""
+
+
+class Nobody:
+    """Attends to nothing."""
+
+    def connected(self, send: Callable[[bytes], None]) -> None:
+        """Nothing to do."""
+
+    def lost(self) -> None:
+        """Nothing to do."""
+
+    def check(self) -> None:
+        """Nothing to do."""
+
+
 def link_for(
-    dialect: Dialect, instruments: Sequence[Instrument], kinds: Sequence[Kind], url: str = ""
+    dialect: Dialect,
+    instruments: Sequence[Instrument],
+    kinds: Sequence[Kind],
+    url: str = "",
+    addresses: Addresses | None = None,
 ) -> Link:
     """Return how to reach a venue's streams of these instruments; `url`: elsewhere than usual."""
     wire = dialect.wire
     if wire is None:
         raise UsageError("usage.feed", f"expected a venue with a websocket, was {dialect.venue}")
-    urls = sorted({wire.url(each) for each in instruments})
+    urls = sorted({wire.url(each, kind) for each in instruments for kind in kinds})
     if len(urls) != 1:
         raise UsageError(
             "usage.feed",
-            f"expected instruments of one address of {dialect.venue}, was {', '.join(urls)}",
-            "one connection for each kind of instrument",
+            f"expected streams of one address of {dialect.venue}, was {', '.join(urls)}",
+            "one connection for each address",
         )
-    subscriptions = wire.subscribe(instruments, kinds)
-    return Link(url or urls[0], subscriptions, wire.ping, wire.ping_every_s)
+    return Link(
+        url or urls[0],
+        wire.subscribe(instruments, kinds),
+        wire.ping,
+        wire.ping_every_s,
+        addresses=addresses or Direct(),
+    )
 
 
 class FeedClient:
     """One connection to one venue. To be used inside of one event loop, but for `serve`."""
 
-    def __init__(self, pump: Pump, link: Link, around: Surroundings) -> None:
+    def __init__(
+        self,
+        pump: Pump | Intake,
+        link: Link,
+        around: Surroundings,
+        attending: Attending | None = None,
+    ) -> None:
         self.pump, self.link, self.around = pump, link, around
+        self.attending = attending or Nobody()
         pump.lagging, pump.full = self._lagging, self._full
         self.counts = Counts()
         self.connections = 0
@@ -127,6 +172,7 @@ class FeedClient:
         before = self.counts.messages
         reason = await self._connection(listener)
         self._transport = None
+        self.attending.lost()
         if self.counts.messages > before:
             self.pump.gap(self.around.now_ns())
         if listener.failure is not None and not isinstance(listener.failure, VenueError):
@@ -143,7 +189,8 @@ class FeedClient:
 
     def check(self) -> None:
         """Look whether the venue is silent, or wants a ping; `run` does so every TICK_S."""
-        self.pump.producer.beat()
+        self.pump.beat()
+        self.attending.check()
         transport, now = self._transport, self.around.monotonic_ns()
         if transport is None:
             return
@@ -162,15 +209,18 @@ class FeedClient:
     async def _connection(self, listener: Listener) -> str:
         """Return how the connection ended, or why there was none."""
         try:
+            where = dialled(self.link.url, self.link.addresses)
             transport, _ = await ws_connect(
                 lambda: listener,
-                self.link.url,
+                where.url,
+                ssl_context=where.tls,
+                socket_factory=where.socket_factory,
                 enable_auto_pong=False,
                 max_frame_size=LARGEST,
                 websocket_handshake_timeout=self.link.handshake_s,
                 logger_name=_LOGGER,
             )
-        except (OSError, WSError, TimeoutError) as error:
+        except (OSError, WSError, TimeoutError, VenueError) as error:
             return f"no connection: {error or type(error).__name__}"
         try:
             await transport.wait_disconnected()
@@ -188,6 +238,7 @@ class FeedClient:
         self._heard_ns = self._pinged_ns = self.around.monotonic_ns()
         for each in self.link.subscriptions:
             transport.send(WSMsgType.TEXT, each)
+        self.attending.connected(lambda text: transport.send(WSMsgType.TEXT, text))
         if self.pump.blocked:
             transport.underlying_transport.pause_reading()
         if self._stop.is_set():

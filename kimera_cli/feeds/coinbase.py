@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.dialect import BookRule, Dialect, Kind, Message, Wire
 from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
@@ -75,11 +75,23 @@ def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list
     return [message(type="subscribe", channel=name, product_ids=products) for name in channels]
 
 
-_WIRE = Wire(url=lambda _: "wss://advanced-trade-ws.coinbase.com", subscribe=_subscribe)
+def _unsubscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+    products = [each.symbol for each in instruments]
+    return [
+        message(type="unsubscribe", channel=_CHANNELS[kind], product_ids=products) for kind in kinds
+    ]
+
+
+_WIRE = Wire(
+    url=lambda *_: "wss://advanced-trade-ws.coinbase.com",
+    subscribe=_subscribe,
+    unsubscribe=_unsubscribe,
+)
 
 COINBASE = Dialect(
     venue="coinbase",
     slow="kimera_cli.feeds.slow_coinbase:CoinbaseSlow",
     wire=_WIRE,
+    books=BookRule("kimera_cli.feeds.sync_count:CountSync", numbered=True),
     messages=(*_books(), *map(_trades, _TRADES), _ticker("snapshot"), _ticker("update")),
 )

@@ -18,6 +18,7 @@ from typing import Literal
 from kimera_cli.instrument import Instrument
 
 Kind = Literal["depth", "trade", "quote"]
+KINDS: tuple[Kind, ...] = ("depth", "trade", "quote")
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,31 @@ def _as_is(instrument: Instrument) -> str:
 class Wire:
     """How a venue's public websocket is asked for its streams.
 
-    `url` tells the address for a kind of instrument; `subscribe` gives the messages to send once
-    connected. `ping` is the venue's own ping, to be sent every `ping_every_s` seconds; empty: it
-    wants none beside the protocol's.
+    `url` tells the address of a channel for a kind of instrument; `subscribe` gives the messages to
+    send once connected, `unsubscribe` those that take it back. `ping` is the venue's own ping, to
+    be sent every `ping_every_s` seconds; empty: it wants none beside the protocol's.
     """
 
-    url: Callable[[Instrument], str]
+    url: Callable[[Instrument, Kind], str]
     subscribe: Callable[[Sequence[Instrument], Sequence[Kind]], list[bytes]]
+    unsubscribe: Callable[[Sequence[Instrument], Sequence[Kind]], list[bytes]]
     ping: bytes = b""
     ping_every_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class BookRule:
+    """How a venue's books are kept in step (feeds/sync.py).
+
+    `sync` is the state machine as `module:class`. `snapshot` is the REST address of a whole book,
+    `request` the message that asks for one on the socket; a venue has one of them where books do
+    not begin by themselves. `numbered`: all messages of a connection have one sequence.
+    """
+
+    sync: str
+    snapshot: Callable[[Instrument], str] | None = None
+    request: Callable[[Instrument], bytes] | None = None
+    numbered: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +78,7 @@ class Dialect:
 
     `symbol` and `topic` are the spellings for `<symbol>` and `<topic>`. `slow` is `module:class`.
     `unpack`: each frame comes compressed so, and is read unpacked. `wire`: where the messages come
-    from and how they are asked for.
+    from and how they are asked for. `books`: how its books are kept in step.
     """
 
     venue: str
@@ -71,3 +88,4 @@ class Dialect:
     topic: Callable[[Instrument], str] = _as_is
     unpack: Literal["", "gzip"] = ""
     wire: Wire | None = None
+    books: BookRule | None = None

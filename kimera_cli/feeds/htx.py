@@ -11,8 +11,9 @@ nearest lot, in the slow parser.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.dialect import BookRule, Dialect, Kind, Message, Wire
 from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
@@ -58,26 +59,34 @@ def _refresh(depth: int) -> Message:
     return Message("depth", _push(f"mbp.refresh.{depth}", "<ms>", tick), snapshot=True)
 
 
-_CHANNELS: dict[Kind, str] = {
-    "depth": "mbp.refresh.20",
-    "trade": "trade.detail",
-    "quote": "bbo",
-}
-"""Whole books: `mbp.N` is on another address and begins with a book that must be asked for."""
+_CHANNELS: dict[Kind, str] = {"depth": "mbp.150", "trade": "trade.detail", "quote": "bbo"}
+"""`mbp.N` is on another address than the rest, and begins with a book that must be asked for."""
 
 
-def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
-    names = [f"market.{lower(each)}.{_CHANNELS[kind]}" for each in instruments for kind in kinds]
-    return [message(sub=name, id=str(k)) for k, name in enumerate(names, 1)]
+def _name(instrument: Instrument, kind: Kind) -> str:
+    return f"market.{lower(instrument)}.{_CHANNELS[kind]}"
 
 
-_WIRE = Wire(url=lambda _: "wss://api.huobi.pro/ws", subscribe=_subscribe)
+def _ask(verb: str, instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+    names = [_name(each, kind) for each in instruments for kind in kinds]
+    return [message(**{verb: name, "id": str(k)}) for k, name in enumerate(names, 1)]
+
+
+def _url(_instrument: Instrument, kind: Kind) -> str:
+    return "wss://api.huobi.pro/feed" if kind == "depth" else "wss://api.huobi.pro/ws"
+
+
+_WIRE = Wire(url=_url, subscribe=partial(_ask, "sub"), unsubscribe=partial(_ask, "unsub"))
 
 HTX = Dialect(
     venue="htx",
     slow="kimera_cli.feeds.slow_htx:HtxSlow",
     unpack="gzip",
     wire=_WIRE,
+    books=BookRule(
+        "kimera_cli.feeds.sync_range:RangeSync",
+        request=lambda each: message(req=_name(each, "depth"), id="book"),
+    ),
     symbol=lower,
     topic=lower,
     messages=(

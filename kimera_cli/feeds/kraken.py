@@ -10,6 +10,7 @@ messages have no number of their own; what is lost shows in the checksum.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
 from kimera_cli.feeds.subscribe import message
@@ -50,16 +51,15 @@ _CHANNELS: dict[Kind, dict[str, object]] = {
 }
 
 
-def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+def _ask(method: str, instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
     symbols = [pair(each) for each in instruments]
-    return [
-        message(method="subscribe", params={**_CHANNELS[kind], "symbol": symbols}) for kind in kinds
-    ]
+    return [message(method=method, params={**_CHANNELS[kind], "symbol": symbols}) for kind in kinds]
 
 
 _WIRE = Wire(
-    url=lambda _: "wss://ws.kraken.com/v2",
-    subscribe=_subscribe,
+    url=lambda *_: "wss://ws.kraken.com/v2",
+    subscribe=partial(_ask, "subscribe"),
+    unsubscribe=partial(_ask, "unsubscribe"),
     ping=message(method="ping"),
     ping_every_s=30.0,
 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from kimera_cli.errors import KimeraError, VenueError
+from kimera_cli.feeds.intake import Intake
 from kimera_cli.feeds.pump import Pump
 from kimera_cli.feeds.reader import Payload
 from kimera_cli.feeds.slow import Control
@@ -47,7 +48,7 @@ class Listener(WSListener):
 
     def __init__(
         self,
-        pump: Pump,
+        pump: Pump | Intake,
         counts: Counts,
         now_ns: Callable[[], int],
         report: Callable[[KimeraError], None],

@@ -9,8 +9,9 @@ price, size, a field without use, number of orders. Recordings of 2022 have no s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.dialect import BookRule, Dialect, Kind, Message, Wire
 from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
@@ -63,14 +64,15 @@ _VOLUMES = '"volCcy24h":"<text>","vol24h":"<text>",'
 _CHANNELS: dict[Kind, str] = {"depth": "books", "trade": "trades", "quote": "bbo-tbt"}
 
 
-def _subscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
+def _ask(op: str, instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
     args = [{"channel": _CHANNELS[k], "instId": i.symbol} for i in instruments for k in kinds]
-    return [message(op="subscribe", args=args)]
+    return [message(op=op, args=args)]
 
 
 _WIRE = Wire(
-    url=lambda _: "wss://ws.okx.com:8443/ws/v5/public",
-    subscribe=_subscribe,
+    url=lambda *_: "wss://ws.okx.com:8443/ws/v5/public",
+    subscribe=partial(_ask, "subscribe"),
+    unsubscribe=partial(_ask, "unsubscribe"),
     ping=b"ping",
     ping_every_s=20.0,
 )
@@ -79,6 +81,7 @@ OKX = Dialect(
     venue="okx",
     slow="kimera_cli.feeds.slow_okx:OkxSlow",
     wire=_WIRE,
+    books=BookRule("kimera_cli.feeds.sync_chain:ChainSync"),
     messages=(
         *(message for channel in _CHAINED for message in _books(channel)),
         Message("depth", _push("books5", _BOOKS5), snapshot=True),

@@ -3,12 +3,17 @@
 reader = FrameReader(BINANCE, instruments)
 n = reader.take(payload, ts_local_ns)
 events = reader.events[:n]          # valid until the next frame
+
+A reader that is given `checks` also looks whether each frame's book is in step (kernels/sync.py):
+its `take` returns n | verdict << 32, and SLOW for what the slow parser read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import numba
 import numpy as np
@@ -23,7 +28,8 @@ from kimera_cli.kernels.parse import read_frame
 from kimera_cli.kernels.parse_bytes import PAD
 from kimera_cli.kernels.parse_entry import enter, table_of
 from kimera_cli.kernels.parse_layout import OVERSIZE, REASONS, REG_COUNT
-from kimera_cli.layouts import Events, empty_events
+from kimera_cli.kernels.sync import SLOW, VERDICT_BITS, enter_checked, read_checked
+from kimera_cli.layouts import I64, Events, empty_events
 
 Payload = bytes | memoryview
 Take = Callable[[Payload, int], int]
@@ -34,8 +40,19 @@ EVENTS = 8_192
 """Events of one frame that the kernel may write."""
 
 
+@dataclass(frozen=True)
+class Checks:
+    """What the kernel checks frames against: SYNC by `event.instrument`, and one LINK."""
+
+    syncs: Any
+    link: Any
+
+
 class FrameReader:
-    """Reads the frames of one connection. `feed`, `frame` and `events` are what the kernel uses."""
+    """Reads the frames of one connection. `feed`, `frame` and `events` are what the kernel uses.
+
+    `numbers` are the instruments' `event.instrument`; without them 0, 1, 2 ...
+    """
 
     def __init__(
         self,
@@ -43,14 +60,20 @@ class FrameReader:
         instruments: Sequence[Instrument],
         frame_bytes: int = FRAME_BYTES,
         events: int = EVENTS,
+        *,
+        numbers: Sequence[int] = (),
+        checks: Checks | None = None,
     ) -> None:
         self.dialect = dialect
         self.instruments = tuple(instruments)
+        self.numbers = tuple(numbers) or tuple(range(len(instruments)))
         self.feed = feed_record(dialect, instruments, frame_bytes)
+        self.feed["symbols"]["instrument"][0, : len(self.numbers)] = self.numbers
+        self._checks = checks
         self.frame = np.zeros(frame_bytes + PAD, np.uint8)
         self.events: Events = empty_events(events)
         self.control: Control | None = None
-        self._table = table_of(self.feed, self.frame, self.events)
+        self._table = self._addresses()
         self._slow: Slow = slow_parser(dialect, instruments)
         self._controls = 0
         self._bad = 0
@@ -64,7 +87,10 @@ class FrameReader:
     def _taker(self) -> Take:
         """Return `take`: a closure, because looking names up on `self` costs a tenth of a call."""
         window, capacity = self.frame.data, len(self.frame) - PAD
-        read = self._plain if numba.config.DISABLE_JIT else enter
+        read, mark = self._plain if numba.config.DISABLE_JIT else enter, 0
+        if self._checks is not None:
+            read = self._plain_checked if numba.config.DISABLE_JIT else enter_checked
+            mark = SLOW << VERDICT_BITS
         address, counts, slowly = int(self._table.ctypes.data), self.feed["counts"][0], self._slowly
 
         def take(payload: Payload, ts_local_ns: int) -> int:
@@ -76,7 +102,8 @@ class FrameReader:
                     return count
             else:
                 counts[OVERSIZE] += 1
-            return slowly(bytes(payload), ts_local_ns)
+            count = slowly(bytes(payload), ts_local_ns)
+            return count | mark if count else 0
 
         return take
 
@@ -108,6 +135,18 @@ class FrameReader:
         """The connection's own number of the last message, of all channels; -1: it has none."""
         return int(self.feed["registers"][0, REG_COUNT])
 
+    def snapshot(self, payload: bytes, number: int, ts_local_ns: int) -> Events:
+        """Return the events of a REST answer with the book of instrument `number`.
+
+        VenueError `venue.frame` when it cannot be read.
+        """
+        instrument = self.instruments[self.numbers.index(number)]
+        return self._numbered(self._slow.snapshot(payload, instrument, ts_local_ns))
+
+    def _numbered(self, events: Events) -> Events:
+        events["instrument"] = np.asarray(self.numbers)[events["instrument"]]
+        return events
+
     def _slowly(self, payload: bytes, ts_local_ns: int) -> int:
         self.control = None
         try:
@@ -122,18 +161,35 @@ class FrameReader:
             self.control = found
             return 0
         self._make_room(len(found))
-        self.events[: len(found)] = found
+        self.events[: len(found)] = self._numbered(found)
         return len(found)
 
     def _make_room(self, needed: int) -> None:
         if needed > len(self.events):
             self.events = empty_events(needed)
-            self._table[:] = table_of(self.feed, self.frame, self.events)
+            self._table[:] = self._addresses()
+
+    def _addresses(self) -> I64:
+        """Return the table that the kernel enters with."""
+        table = table_of(self.feed, self.frame, self.events)
+        if self._checks is None:
+            return table
+        arrays = (self._checks.syncs, self._checks.link)
+        more = [word for array in arrays for word in (array.ctypes.data, len(array))]
+        return np.concatenate((table, np.array(more, np.int64)))
 
     def _plain(self, address: int, n: int, ts_local_ns: int) -> int:
         feed = self.feed.view(np.recarray)[0]
         out = self.events.view(np.recarray)
         return int(read_frame(feed, self.frame, n, ts_local_ns, out))
+
+    def _plain_checked(self, _address: int, n: int, ts_local_ns: int) -> int:
+        assert self._checks is not None
+        feed, out, syncs, link = (
+            array.view(np.recarray)
+            for array in (self.feed, self.events, self._checks.syncs, self._checks.link)
+        )
+        return int(read_checked(feed[0], self.frame, n, ts_local_ns, out, syncs, link[0]))
 
 
 def slow_parser(dialect: Dialect, instruments: Sequence[Instrument]) -> Slow:

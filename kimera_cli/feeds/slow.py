@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from kimera_cli.data.importers.cryptofeed_rows import Row, Update
-from kimera_cli.errors import VenueError
+from kimera_cli.errors import UsageError, VenueError
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import (
     CHECKSUM,
@@ -80,6 +80,15 @@ class Slow(ABC):
         if isinstance(found, Control):
             return found
         return self.to_events(found, ts_local_ns, payload)
+
+    def snapshot(self, payload: bytes, instrument: Instrument, ts_local_ns: int) -> Events:
+        """Return the events of a REST answer with a whole book.
+
+        UsageError `usage.feed`: the venue's books do not begin with one.
+        """
+        raise UsageError(
+            "usage.feed", f"expected a venue with REST books, was {self.venue} {instrument.symbol}"
+        )
 
     def to_events(self, updates: list[Update], ts_local_ns: int, payload: bytes) -> Events:
         """Return the rows of updates on their instruments' grids, one venue message."""

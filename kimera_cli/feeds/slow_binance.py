@@ -9,6 +9,7 @@ import msgspec
 from kimera_cli.data.importers.cryptofeed_rows import Row, Update, book
 from kimera_cli.feeds.slow import Control, Slow
 from kimera_cli.feeds.text_values import MOST, Id, Ms
+from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import ASK, BID, DEPTH, QUOTE, TRADE, Events
 from kimera_cli.units import NS_PER_MS
 
@@ -107,13 +108,13 @@ class BinanceSlow(Slow):
             return Control(kind="ack", text=str(envelope.id))
         raise self.bad("e", "a message with `e`, `stream` or `result`", "neither")
 
-    def snapshot(self, payload: bytes, symbol: str, ts_local_ns: int) -> Events:
-        """Return the events of a REST depth snapshot, which does not name its symbol."""
+    def snapshot(self, payload: bytes, instrument: Instrument, ts_local_ns: int) -> Events:
+        """Return the events of a REST depth snapshot, which need not name its symbol."""
         try:
             rows = _partial(msgspec.json.decode(payload, type=Partial))
         except msgspec.MsgspecError as error:
             raise self.frame_error(f"expected a depth snapshot: {error}", payload) from None
-        return self.to_events([Update(symbol, rows)], ts_local_ns, payload)
+        return self.to_events([Update(instrument.symbol, rows)], ts_local_ns, payload)
 
     def _message(self, kind: str, stream: str, data: bytes) -> list[Update] | Control:
         name, _, channel = stream.partition("@")

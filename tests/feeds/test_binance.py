@@ -175,14 +175,14 @@ def test_partial_books_are_snapshots(pair: Pair, futures: Pair) -> None:
 def test_a_rest_snapshot() -> None:
     slow = BinanceSlow([BTC])
     body = b'{"lastUpdateId":5,"bids":[["1.00","0.1"]],"asks":[["1.02","0.2"]]}'
-    found = slow.snapshot(body, "BTCUSDT", NOW)
+    found = slow.snapshot(body, BTC, NOW)
     assert [row[:4] for row in rows(found)] == [
         (CLEAR, NO_SIDE, 0, 0),
         (DEPTH, BID, 100, 10000),
         (DEPTH, ASK, 102, 20000),
     ]
     with pytest.raises(VenueError, match="depth snapshot"):
-        slow.snapshot(body[:-9], "BTCUSDT", NOW)
+        slow.snapshot(body[:-9], BTC, NOW)
 
 
 UNUSUAL = {
@@ -297,7 +297,7 @@ def test_every_recorded_frame_is_fast_and_as_the_importer_has_it(
     gathered = []
     for number, stamp, payload in lines_of(path):
         if b'"lastUpdateId"' in payload[:20]:
-            fast = pair.slow.snapshot(payload, what.symbol, stamp)
+            fast = pair.slow.snapshot(payload, what, stamp)
         else:
             n = pair.reader.take(payload, stamp)
             fast = pair.reader.events[:n].copy()

@@ -25,7 +25,7 @@ from kimera_cli.errors import DataError, KimeraError, RunError, UsageError
 from kimera_cli.feeds.backoff import Backoff
 from kimera_cli.feeds.binance import BINANCE
 from kimera_cli.feeds.client import FeedClient, Link, Surroundings, link_for, serve
-from kimera_cli.feeds.dialect import Dialect
+from kimera_cli.feeds.dialect import KINDS, Dialect
 from kimera_cli.feeds.listener import LARGEST
 from kimera_cli.feeds.okx import OKX
 from kimera_cli.feeds.pump import Pump
@@ -282,15 +282,19 @@ def test_a_venues_own_ping_is_answered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_every_venue_says_how_it_is_asked(name: str) -> None:
     case = CASES[name]
-    link = link_for(case.dialect, case.instruments, ("depth", "trade", "quote"))
-    assert link.url.startswith("wss://")
-    sent = b"".join(link.subscriptions).decode()
-    for instrument in case.instruments:
-        spelled = {case.dialect.symbol(instrument), case.dialect.topic(instrument)}
-        assert any(spelling in sent for spelling in spelled)
-    for each in link.subscriptions:
-        json.loads(each)
-    assert bool(link.ping) == bool(link.ping_every_s)
+    for kind in KINDS:
+        link = link_for(case.dialect, case.instruments, (kind,))
+        assert link.url.startswith("wss://")
+        sent = b"".join(link.subscriptions).decode()
+        for instrument in case.instruments:
+            spelled = {case.dialect.symbol(instrument), case.dialect.topic(instrument)}
+            assert any(spelling in sent for spelling in spelled)
+        assert bool(link.ping) == bool(link.ping_every_s)
+        assert case.dialect.wire is not None
+        taken_back = case.dialect.wire.unsubscribe(case.instruments, (kind,))
+        for each in (*link.subscriptions, *taken_back):
+            json.loads(each)
+        assert taken_back
 
 
 def test_one_connection_has_one_address() -> None:

@@ -1,0 +1,243 @@
+"""Seeing to the books of one connection: asks for what they want, and notices silent channels.
+
+Requests are spaced: the first at once, each further one after a wait that doubles, until the book
+has been good for a while. So a venue that cannot give a good book is not stormed.
+
+A channel is silent when it brought nothing for its limit while the connection lived. It is
+subscribed anew; a silent book is marked first. If that brings nothing either (a market where
+nothing happens), the limit doubles up to sixteen times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kimera_cli.errors import KimeraError, VenueError
+from kimera_cli.feeds.backoff import Backoff
+from kimera_cli.feeds.dialect import Dialect, Kind
+from kimera_cli.feeds.intake import Intake
+from kimera_cli.feeds.sync import Want
+from kimera_cli.instrument import Instrument
+
+Fetch = Callable[[str], Awaitable[bytes]]
+"""Returns the body of a GET; VenueError when there is none. `retry_after_s` may be in its details.
+"""
+_NS = 1_000_000_000
+_DOUBLINGS = 4
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Limits, in s."""
+
+    silence_s: Mapping[Kind, float] = field(
+        default_factory=lambda: {"depth": 15.0, "quote": 60.0, "trade": 300.0}
+    )
+    """How long a channel may be silent."""
+    quiet_s: float = 1.0
+    """How long after subscribing a book is asked for although nothing has changed yet."""
+    answer_s: float = 5.0
+    """How long a subscription may take to bring a whole book."""
+    lasting_s: float = 60.0
+    """A book that was good for so long makes the next request immediate again."""
+    asking: Backoff = field(default_factory=lambda: Backoff(first_s=1.0))
+
+
+@dataclass
+class Asking:
+    """What was asked for one book."""
+
+    attempts: int = 0
+    again_ns: int = 0
+    """Not before this time."""
+    good_ns: int = 0
+    """Since when the book is good; 0: it is not."""
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass
+class Silence:
+    """One channel of one instrument."""
+
+    limit_ns: int
+    heard: int = 0
+    since_ns: int = 0
+    doublings: int = 0
+
+    def check(self, heard: int, now_ns: int) -> bool:
+        """Tell whether the channel has been silent for its limit; then it begins anew, longer.
+
+        `heard` changes with each message.
+        """
+        if heard != self.heard or not self.since_ns:
+            self.doublings = self.doublings if heard == self.heard else 0
+            self.heard, self.since_ns = heard, now_ns
+            return False
+        if now_ns - self.since_ns < self.limit_ns << self.doublings:
+            return False
+        self.since_ns = now_ns
+        self.doublings = min(self.doublings + 1, _DOUBLINGS)
+        return True
+
+
+@dataclass(frozen=True)
+class World:
+    """What an attendant may not reach for by itself."""
+
+    now_ns: Callable[[], int]
+    monotonic_ns: Callable[[], int]
+    random: Callable[[], float]
+    report: Callable[[KimeraError], None]
+    fetch: Fetch
+
+
+class Attendant:
+    """One connection's. `check` is called some times a second, in the loop's thread."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        kinds: Sequence[Kind],
+        world: World,
+        patience: Patience | None = None,
+    ) -> None:
+        self.intake, self.kinds, self.world = intake, tuple(kinds), world
+        self.patience = patience or Patience()
+        self.dialect: Dialect = intake.reader.dialect
+        self.instruments = dict(zip(intake.reader.numbers, intake.reader.instruments, strict=True))
+        self.asking = {number: Asking() for number in intake.books}
+        self.resubscriptions = 0
+        self._silences: dict[tuple[int, Kind], Silence] = {}
+        self._send: Callable[[bytes], None] | None = None
+        self._since_ns = 0
+        intake.wanting = self.see_to_books
+
+    def connected(self, send: Callable[[bytes], None]) -> None:
+        """A connection came about, on which all streams were asked for."""
+        self._send, self._since_ns = send, self.world.monotonic_ns()
+        self.intake.connected()
+        limits = self.patience.silence_s
+        self._silences = {
+            (number, kind): Silence(int(limits[kind] * _NS))
+            for number in self.instruments
+            for kind in self.kinds
+        }
+        for number, asking in self.asking.items():
+            waits = self.intake.books[number].source is Want.SUBSCRIPTION
+            asking.again_ns = self._since_ns + int(self.patience.answer_s * _NS) if waits else 0
+
+    def lost(self) -> None:
+        """The connection is gone; answers to what was asked on it are of no use."""
+        self._send = None
+        for asking in self.asking.values():
+            if asking.task is not None:
+                asking.task.cancel()
+                asking.task = None
+
+    def check(self) -> None:
+        """Look after silence and wants."""
+        if self._send is None:
+            return
+        now = self.world.monotonic_ns()
+        for (number, kind), silence in self._silences.items():
+            if silence.check(self.intake.heard(number, kind), now):
+                self._silent(number, kind)
+        self.see_to_books()
+
+    def see_to_books(self) -> None:
+        """Ask for what books want, as far as it is time."""
+        now = self.world.monotonic_ns()
+        for number, asking in self.asking.items():
+            book = self.intake.books[number]
+            if book.good:
+                self._good(asking, now)
+                continue
+            if asking.good_ns:
+                asking.good_ns = 0
+                self.world.report(self._lost(number, book.reason))
+            if self._is_due(number, asking, now):
+                wait_s = self.patience.asking.wait_s(asking.attempts, self.world.random)
+                asking.attempts += 1
+                asking.again_ns = now + int(wait_s * _NS)
+                self._ask(number, asking)
+
+    def _good(self, asking: Asking, now: int) -> None:
+        if not asking.good_ns:
+            asking.good_ns = now
+        elif asking.attempts and now - asking.good_ns >= self.patience.lasting_s * _NS:
+            asking.attempts = asking.again_ns = 0
+
+    def _is_due(self, number: int, asking: Asking, now: int) -> bool:
+        book = self.intake.books[number]
+        if self._send is None or asking.task is not None or now < asking.again_ns:
+            return False
+        if book.wants is Want.SNAPSHOT and not book.waiting:
+            return now - self._since_ns >= self.patience.quiet_s * _NS
+        return book.wants is not Want.NOTHING
+
+    def _ask(self, number: int, asking: Asking) -> None:
+        rule, instrument = self.dialect.books, self.instruments[number]
+        assert rule is not None
+        assert self._send is not None
+        if self.intake.books[number].wants is Want.SUBSCRIPTION:
+            asking.again_ns += int(self.patience.answer_s * _NS)
+            self._subscribe(instrument, "depth")
+        elif rule.request is not None:
+            asking.again_ns += int(self.patience.answer_s * _NS)
+            self._send(rule.request(instrument))
+        else:
+            assert rule.snapshot is not None
+            fetching = self._fetch(number, asking, rule.snapshot(instrument))
+            asking.task = asyncio.ensure_future(fetching)
+
+    async def _fetch(self, number: int, asking: Asking, url: str) -> None:
+        """Ask for a book over REST and hand the answer in."""
+        try:
+            payload = await self.world.fetch(url)
+            self.intake.answer(number, payload, self.world.now_ns())
+        except VenueError as error:
+            pause_s = float(error.details.get("retry_after_s", 0.0))
+            soonest = self.world.monotonic_ns() + int(pause_s * _NS)
+            asking.again_ns = max(asking.again_ns, soonest)
+            self.world.report(error)
+        finally:
+            asking.task = None
+        self.see_to_books()
+
+    def _subscribe(self, instrument: Instrument, kind: Kind) -> None:
+        """Take a channel's subscription back and ask for it anew."""
+        assert self.dialect.wire is not None
+        assert self._send is not None
+        self.resubscriptions += 1
+        wire = self.dialect.wire
+        for each in (
+            *wire.unsubscribe([instrument], [kind]),
+            *wire.subscribe([instrument], [kind]),
+        ):
+            self._send(each)
+
+    def _silent(self, number: int, kind: Kind) -> None:
+        instrument = self.instruments[number]
+        if kind != "depth" or number not in self.intake.books:
+            self._subscribe(instrument, kind)
+            return
+        was_good = self.intake.books[number].good
+        self.intake.silence(number, self.world.now_ns())
+        if was_good or self.intake.books[number].source is Want.SNAPSHOT:
+            self._subscribe(instrument, kind)
+            again = int(self.patience.answer_s * _NS)
+            subscribed = self.intake.books[number].source is Want.SUBSCRIPTION
+            now = self.world.monotonic_ns()
+            self.asking[number].again_ns = now + again if subscribed else 0
+
+    def _lost(self, number: int, reason: str) -> VenueError:
+        name = self.instruments[number].name
+        return VenueError(
+            "venue.book_lost",
+            f"expected the book of {name} to stay in step, was not: {reason}",
+            "nothing of it is shown until it is the venue's again; it is asked for by itself",
+            venue=self.dialect.venue,
+            symbol=self.instruments[number].symbol,
+        )

@@ -1,0 +1,190 @@
+"""Frames of one connection to events that may be shown: read, checked, handed on.
+
+A frame whose book is good goes from the kernel straight to the output. Everything else goes message
+by message through the books' state machines (feeds/sync.py). The same class serves a live
+connection and a recording of one, which is why each thing that may change what comes out is a
+method of its own: `take` a frame, `answer` of a request, `silence`, `lost`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kimera_cli.feeds.dialect import KINDS, Kind
+from kimera_cli.feeds.output import Output
+from kimera_cli.feeds.reader import Checks, FrameReader, Payload
+from kimera_cli.feeds.sync import BookSync, mark
+from kimera_cli.feeds.sync_count import Numbering
+from kimera_cli.kernels.sync import COUNT, PASSED, SLOW, SYNC, VERDICT_BITS, check_message
+from kimera_cli.layouts import (
+    CHECKSUM,
+    CLEAR,
+    DEPTH,
+    F_LAST,
+    MAX_INSTRUMENTS,
+    STATUS,
+    VENUES,
+    Events,
+)
+
+_COUNT = (1 << VERDICT_BITS) - 1
+_GO_ON = COUNT << VERDICT_BITS
+
+
+def sync_rows() -> Events:
+    """Return the SYNC records of a connection, by `event.instrument`."""
+    return np.zeros(MAX_INSTRUMENTS, SYNC)
+
+
+class Intake:
+    """One connection. `books` are the state machines of those instruments whose depth is read.
+
+    `lagging` is called when events have to wait, `full` when no more should be read.
+    """
+
+    def __init__(
+        self,
+        reader: FrameReader,
+        checks: Checks,
+        books: Mapping[int, BookSync],
+        output: Output,
+        numbering: Numbering | None = None,
+    ) -> None:
+        self.reader, self.books, self.output = reader, books, output
+        self.numbering = numbering
+        self.lagging: Callable[[], None] = lambda: None
+        self.full: Callable[[], None] = lambda: None
+        self.wanting: Callable[[], None] = lambda: None
+        """Called when a book may want something of the venue."""
+        self._syncs = checks.syncs.view(np.recarray)
+        self._venue = VENUES.index(reader.dialect.venue)
+        self.take: Callable[[Payload, int], int] = self._taker()
+        """Read one frame: `take(payload, ts_local_ns)`; return how many events are in it, shown or
+        not. 0: no market data, see `reader.control`. VenueError `venue.frame`: it cannot be read.
+        """
+
+    def _taker(self) -> Callable[[Payload, int], int]:
+        """Return `take`: a closure, for the same reason as the reader's."""
+        reader, read, put, attend = self.reader, self.reader.take, self.output.take, self._attend
+        numbering, show = self.numbering, self._waits
+
+        def take(payload: Payload, ts_local_ns: int) -> int:
+            found = read(payload, ts_local_ns)
+            if found <= _COUNT:
+                if found:
+                    if put(reader.events, found):
+                        show()
+                elif numbering is not None:
+                    attend(0, ts_local_ns)
+                return found
+            return attend(found, ts_local_ns)
+
+        return take
+
+    def begin(self, ts_local_ns: int) -> None:
+        """Say for every instrument that there is no book yet: what the consumer has is older."""
+        for number in self.reader.numbers:
+            self._show([mark(number, self._venue, ts_local_ns)])
+
+    def connected(self) -> None:
+        """A new connection, on which the streams were asked for."""
+        if self.numbering is not None:
+            self.numbering.connected()
+        for book in self.books.values():
+            book.connected()
+
+    def gap(self, ts_local_ns: int, reason: str = "the connection was lost") -> None:
+        """Nothing of the connection is good any more."""
+        for book in self.books.values():
+            self._show(book.lose(reason, ts_local_ns))
+
+    def answer(self, number: int, payload: bytes, ts_local_ns: int) -> None:
+        """Take the answer to a request for a book; VenueError `venue.frame`: it cannot be read."""
+        events = self.reader.snapshot(payload, number, ts_local_ns)
+        self._show(self.books[number].whole(events))
+
+    def silence(self, number: int, ts_local_ns: int) -> None:
+        """The depth channel of an instrument was silent for too long."""
+        book = self.books[number]
+        book.counts.silences += 1
+        self._show(book.lose("the channel is silent", ts_local_ns))
+
+    def heard(self, number: int, kind: Kind) -> int:
+        """Return the local time of the last message of a channel, 0 before the first."""
+        return int(self._syncs[number].heard_ns[KINDS.index(kind)])
+
+    def drain(self) -> int:
+        """Hand on what waits, as far as there is room; return how many events still wait."""
+        return self.output.drain()
+
+    def beat(self) -> None:
+        """Say that the feed is alive."""
+        self.output.beat()
+
+    @property
+    def waiting(self) -> int:
+        """Events that were taken and are not handed on yet."""
+        return self.output.waiting
+
+    @property
+    def blocked(self) -> bool:
+        """Whether no more should be read until something was drained."""
+        return self.output.blocked
+
+    def _attend(self, found: int, ts_local_ns: int) -> int:
+        """Go through a frame that did not simply pass."""
+        count, verdict = found & _COUNT, found >> VERDICT_BITS
+        if self.numbering is not None and not self._in_turn(verdict, ts_local_ns):
+            return count
+        if not count:
+            return 0
+        events = self.reader.events[:count].copy()
+        for message in messages_of(events) if verdict in (SLOW, COUNT) else (events,):
+            said = verdict
+            if verdict in (SLOW, COUNT):
+                rows = message.view(np.recarray)
+                said = int(check_message(self._syncs, rows, len(message)))
+            self._show([message] if said == PASSED else self._of(message).take(message, said))
+        self.wanting()
+        return count
+
+    def _in_turn(self, verdict: int, ts_local_ns: int) -> bool:
+        """Follow the connection's own numbers; tell whether the frame is to be read at all."""
+        assert self.numbering is not None
+        if verdict not in (SLOW, COUNT, PASSED):
+            return True  # its number was right
+        if self.numbering.take(self.reader.count):
+            return not self.numbering.repeated
+        self.gap(ts_local_ns, "messages of the connection were lost")
+        return True
+
+    def _of(self, message: Events) -> BookSync:
+        return self.books[int(message[0]["instrument"])]
+
+    def _show(self, messages: Sequence[Events]) -> None:
+        for message in messages:
+            message[-1]["flags"] |= F_LAST
+            if self.output.take(message, len(message)):
+                self._waits()
+
+    def _waits(self) -> None:
+        self.lagging()
+        if self.output.blocked:
+            self.full()
+
+
+def messages_of(events: Events) -> list[Events]:
+    """Return the messages of a frame, each of one instrument: a book, or trades, or quotes."""
+    starts = [k for k in range(len(events)) if k == 0 or _begins(events[k - 1], events[k])]
+    return [events[a:b].copy() for a, b in zip(starts, [*starts[1:], len(events)], strict=True)]
+
+
+def _begins(before: Any, event: Any) -> bool:
+    """Tell whether a message begins with `event`."""
+    if before["instrument"] != event["instrument"] or before["kind"] == CHECKSUM:
+        return True
+    numbered = event["kind"] in (DEPTH, STATUS) and before["seq"] != event["seq"]
+    return bool(event["kind"] == CLEAR or numbered)
