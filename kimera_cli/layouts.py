@@ -321,6 +321,10 @@ R_FUNDING = 11
 R_HALT = 12
 R_CANCEL_INTENT = 13
 R_AMEND_INTENT = 14
+R_BREAKER = 15
+"""The overload breaker opened (code: DENIALS index) or closed (code 0); qty_lots: queue age in ns,
+left_lots: its limit.
+"""
 
 RECORD = np.dtype(
     [
@@ -373,6 +377,7 @@ DENIALS = (
     "self_trade",
     "table_full",
     "bad_action",
+    "overload",
 )
 """Gate answers by code; the public code is `risk.<name>`. Append only."""
 

@@ -50,6 +50,7 @@ class Run(Section, frozen=True):
     sample_interval: Duration = "1s"
     durability: Literal["batch", "process", "disk"] = "batch"
     shape: Literal["threads", "single", "split"] = "threads"
+    backpressure: Literal["wait", "conflate"] = "wait"
     stages: bool = False
 
     @property
@@ -114,6 +115,7 @@ class Risk(Section, frozen=True):
     max_drawdown: Fraction = 0.10
     max_daily_loss: Fraction = 0.05
     stale_after: Duration = "5s"
+    max_queue_age: Duration = "100ms"
     self_trade: Literal["cancel_new", "cancel_resting"] = "cancel_new"
     spot_short: bool = False
 
@@ -121,6 +123,11 @@ class Risk(Section, frozen=True):
     def stale_after_ns(self) -> int:
         """Age after which data are stale, in ns."""
         return parse_duration_ns(self.stale_after)
+
+    @property
+    def max_queue_age_ns(self) -> int:
+        """How long events may wait before the overload breaker opens, in ns."""
+        return parse_duration_ns(self.max_queue_age)
 
 
 class Market(Section, frozen=True):

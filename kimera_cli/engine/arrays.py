@@ -98,6 +98,12 @@ class LoopArrays:
         """Move events of stream k's chunk into its buffer; return as kernels/feed.py `refill`."""
         return take_in(self._table, self._all, self._chunks, k)
 
+    def take_live(self, events: Array, first: int, origin: int) -> int:
+        """Append live events to their streams; return as kernels/outside.py `take_live`."""
+        from kimera_cli.kernels.live_entry import take_events
+
+        return take_events(self._table, self._all, events, first, origin)
+
     def event_of_chunk(self, k: int, index: int) -> Array:
         """Return one event of stream k's chunk."""
         event: Array = self._chunks[k][index]

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
+from kimera_cli.engine.live import LivePlan
 from kimera_cli.engine.pace import speed_of
+from kimera_cli.engine.paced_feed import PacedArguments, publish_paced
 from kimera_cli.engine.parameters import parameters, split_sets, unused
 from kimera_cli.engine.request import RunRequest, Sleeved
 from kimera_cli.engine.runfolder import refuse_occupied
 from kimera_cli.engine.sources import check_queue, demo_sources, replay_sources
 from kimera_cli.engine.tables import open_tables, reads_table
-from kimera_cli.errors import RiskError, UsageError
+from kimera_cli.errors import ProfileError, RiskError, UsageError
 from kimera_cli.layouts import MAX_STRATEGIES
 from kimera_cli.profile import Resolved, parse_sets
 from kimera_cli.profile import load as load_profile
@@ -27,6 +29,7 @@ from kimera_cli.strategies.registry import info
 
 if TYPE_CHECKING:
     from kimera_cli.context import Context
+    from kimera_cli.data.source import EventSource
 
 KILL_FILE = "kill"
 """In KIMERA_HOME: while it exists no run takes new risk."""
@@ -109,7 +112,30 @@ def build_request(planned: Plan, world: Context) -> RunRequest:
         tables=tables,
         shape=profile.run.shape,
         runtime=rings_of(profile.run.shape, resolved.name, world),
+        live=paced_plan(sources, profile),
     )
+
+
+def paced_plan(sources: Sequence[EventSource], profile: Profile) -> LivePlan | None:
+    """Return the plan of recordings that do not wait for the loop; None when they do.
+
+    ProfileError `profile.backpressure` for what cannot conflate.
+    """
+    run = profile.run
+    if run.backpressure == "wait":
+        return None
+    speed, by_order = speed_of(run.speed), [s.dataset for s in sources if s.family == "l3"]
+    if run.shape != "split" or not speed or by_order or profile.latency.feed != "recorded":
+        raise ProfileError(
+            "profile.backpressure",
+            "expected shape split, a speed, books by level and recorded feed latency with "
+            f"run.backpressure conflate, was {run.shape}, {run.speed}, "
+            f"{', '.join(by_order) or 'levels'}, {profile.latency.feed}",
+            "kimera run --replay PATH --shape split --speed 10x --set run.backpressure=conflate",
+        )
+    start_ns = min(source.start_ns for source in sources)
+    told = PacedArguments(tuple(sources), speed, start_ns)
+    return LivePlan(publish_paced, told, tuple(range(len(sources))))
 
 
 def rings_of(shape: str, profile: str, world: Context) -> Path | None:

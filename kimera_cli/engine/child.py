@@ -33,6 +33,7 @@ class Child:
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self.name = name
+        self._results: list[Any] = []
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve, args=(theirs, cores, task, arguments), name=name, daemon=True
@@ -57,7 +58,9 @@ class Child:
         self._receive()
 
     def check(self) -> None:
-        """Raise the child's error if it had one, or say that it is gone."""
+        """Raise the child's error if it had one, or say that it is gone before its result."""
+        if self._results:
+            return
         if self._pipe.poll(0):
             self._receive()
         elif not self._process.is_alive():
@@ -70,9 +73,10 @@ class Child:
 
     def result(self) -> Any:
         """Wait for the result."""
-        found = self._receive()
+        while not self._results:
+            self._receive()
         self._process.join()
-        return found
+        return self._results[0]
 
     def stop(self) -> None:
         """End the child whatever it does."""
@@ -80,7 +84,7 @@ class Child:
         self._process.join()
         self._pipe.close()
 
-    def _receive(self) -> Any:
+    def _receive(self) -> None:
         try:
             kind, value = self._pipe.recv()
         except (EOFError, OSError):
@@ -94,7 +98,8 @@ class Child:
                 f"expected the {self.name} process to work, was {value}",
                 "see where, in one process: --shape single --debug",
             )
-        return value
+        if kind == RESULT:
+            self._results.append(value)
 
     def _gone(self) -> RunError:
         return RunError(

@@ -12,6 +12,7 @@ from kimera_cli.settings import Profile
 from kimera_cli.strategies.protocol import StrategySpec
 
 if TYPE_CHECKING:
+    from kimera_cli.engine.live import LivePlan
     from kimera_cli.engine.tables import RunTable
 
 
@@ -35,7 +36,7 @@ class RunRequest:
     """One run. `duration_ns` and `max_events`: 0 means no limit."""
 
     source: str
-    """`demo` or `replay`."""
+    """`demo`, `replay` or `venue`."""
     sources: Sequence[EventSource]
     strategies: Sequence[Sleeved]
     profile: Profile
@@ -57,3 +58,5 @@ class RunRequest:
     """`threads`, `single` or `split`: engine/shape.py."""
     runtime: Path | None = None
     """Where a split run makes its rings."""
+    live: LivePlan | None = None
+    """The feed of a run whose events do not wait for it."""

@@ -16,11 +16,11 @@ import numpy as np
 
 from kimera_cli.engine import setup
 from kimera_cli.engine.failure import no_room, raised
-from kimera_cli.engine.feed import Feed, feed_shift_ns
+from kimera_cli.engine.feed import feed_shift_ns
 from kimera_cli.engine.fidelity import fidelity
+from kimera_cli.engine.intake import Around, open_intake
 from kimera_cli.engine.manifest import manifest_of
 from kimera_cli.engine.order_process import JournalTerms
-from kimera_cli.engine.pace import Pace
 from kimera_cli.engine.request import RunRequest
 from kimera_cli.engine.runfolder import RunFolder, Status
 from kimera_cli.engine.shape import WallClocks, open_shape
@@ -46,6 +46,8 @@ from kimera_cli.records import Record, RunSummary
 
 _KILL = DENIALS.index("kill_switch")
 ENDED = (DONE, TIME_LIMIT)
+LOOK_NS = 1_000_000
+"""Time between two looks at the kill switch; one takes some microseconds."""
 
 
 class Session:
@@ -87,18 +89,16 @@ class Session:
             [source.dataset for source in request.sources],
             [each.spec.name for each in request.strategies],
         )
-        latency = request.profile.latency
-        shift = feed_shift_ns(request.sources, latency)
+        shift = feed_shift_ns(request.sources, request.profile.latency)
         self.fidelity = fidelity(request, self.instruments, shift)
-        self._feed = Feed(self._shape.sources, self.arrays, latency, shift)
-        for k in range(len(request.sources)):
-            self._feed.fill(k)
-        self.start_ns = self._first_arrival()
-        self._pace = Pace(request.speed, self.start_ns, monotonic_ns, sleep)
-        self._set_pace()
+        self._intake, self.start_ns = open_intake(
+            request, self._shape, self.arrays, shift, Around(self._now_ns, monotonic_ns, sleep)
+        )
         self.decoder = Decoder([s.spec.name for s in request.strategies], self.instruments)
         self.marks = Marks(len(self.instruments))
-        self.loop_ns = 0
+        self.loop_ns = self._next_look_ns = 0
+        self.feed: dict[str, Any] = {}
+        """What became of the events of a feed that did not wait."""
 
     def open(self) -> None:
         """Make the run's folder with journal and files; an error leaves none of it.
@@ -163,6 +163,7 @@ class Session:
         When `stop` says so the run ends at its next moment, cleanly: with a last sample.
         """
         status = -1
+        self._intake.begin()
         while status not in ENDED:
             if stop():
                 self.stop()
@@ -175,7 +176,7 @@ class Session:
 
     def stop(self) -> None:
         """Let the loop end at its next moment."""
-        self.arrays.loop[0]["max_events"] = 1
+        self._intake.end()
 
     def _advance(self) -> int:
         loop = self.arrays.loop[0]
@@ -197,10 +198,10 @@ class Session:
         """Give the loop what it stopped for."""
         loop = self.arrays.loop[0]
         if status == NEED_DATA:
-            self._feed.fill(int(loop["stream"]))
+            self._intake.fill(int(loop["stream"]))
             self._look_around()
         elif status == PAUSED:
-            self._pace.wait()
+            self._intake.wait()
             self._look_around()
         elif status == CALL_PYTHON:
             s = int(loop["sleeve"])
@@ -224,21 +225,15 @@ class Session:
         return failure
 
     def _look_around(self) -> None:
-        """Between slices: obey the kill switch, follow the wall clock."""
+        """Between slices: obey the kill switch, follow the clock."""
+        self._intake.look()
+        now = self._monotonic_ns()
+        if now < self._next_look_ns:
+            return
+        self._next_look_ns = now + LOOK_NS
         if self.request.kill_file is not None and self.request.kill_file.exists():
             self.arrays.gate[0]["kill"] = 1
         self._stages.refresh()
-        self._set_pace()
-
-    def _set_pace(self) -> None:
-        if self._pace.speed > 0:
-            self.arrays.loop[0]["pause_ns"] = self._pace.market_ns()
-
-    def _first_arrival(self) -> int:
-        """Return the local time of the first event of all sources; 0 when there is none."""
-        streams, buffers = self.arrays.streams, self.arrays.buffers
-        firsts = [int(buffers[k, 0]["ts_local_ns"]) for k, n in enumerate(streams["n"]) if n]
-        return min(firsts, default=0)
 
     def _drain(self) -> Any:
         """Take the loop's records into journal, files and hash; return a copy of them."""
@@ -258,6 +253,7 @@ class Session:
             for _ in self.steps():
                 pass
         self._drain()
+        self.feed = self._intake.finish()
         if status == "complete" and self.halted_by:
             status = "halted"
         written = self._writer.close()

@@ -20,13 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from kimera_cli.engine.child import Child
-from kimera_cli.engine.feed_process import start_feed
+from kimera_cli.engine.feed_process import SLOTS, start_feed
+from kimera_cli.engine.live import LivePlan
+from kimera_cli.engine.live_intake import LiveRing
 from kimera_cli.engine.order_process import JournalTerms, OrderProcess
 from kimera_cli.engine.request import RunRequest
 from kimera_cli.engine.run_writer import RunWriter
 from kimera_cli.host.preparation import Prepared, Wanted, prepare
-from kimera_cli.layouts import aligned_zeros
+from kimera_cli.layouts import EVENT, aligned_zeros
 from kimera_cli.records import Preparation
+from kimera_cli.shm.ring import Consumer, ring_shape
 from kimera_cli.shm.segment import Clocks
 
 Writer = RunWriter | OrderProcess
@@ -50,6 +53,8 @@ class RunShape:
     prepared: Prepared | None = None
     folder: Path | None = None
     children: list[Child] = field(default_factory=list)
+    rings: list[LiveRing] = field(default_factory=list)
+    """Where events come from when they do not wait."""
 
     @property
     def zeros(self) -> Any:
@@ -86,6 +91,18 @@ class RunShape:
         child, self.sources = start_feed(sources, self.folder, self.clocks, others)
         self.children.append(child)
 
+    def start_live(self, plan: LivePlan, runtime: Path) -> None:
+        """Let a process bring what comes, into one ring per origin."""
+        self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=runtime))
+        paths = [self.folder / f"feed-{k}.ring" for k in range(len(plan.origins))]
+        consumers = [Consumer(path, ring_shape(EVENT, SLOTS), self.clocks) for path in paths]
+        arguments = (plan.arguments, paths, self.clocks)
+        child = Child("feed", plan.task, arguments, frozenset([min(self._others())]))
+        self.children.append(child)
+        child.await_ready()
+        pairs = zip(consumers, plan.origins, strict=True)
+        self.rings = [LiveRing(consumer, origin, child) for consumer, origin in pairs]
+
     def close(self) -> None:
         """End what still runs, give memory and cores back."""
         for child in self.children:
@@ -111,7 +128,10 @@ def open_shape(request: RunRequest, clocks: Clocks) -> RunShape:
     if request.shape == "split":
         try:
             assert request.runtime is not None
-            shape.start_feed(request.sources, request.runtime)
+            if request.live is not None:
+                shape.start_live(request.live, request.runtime)
+            else:
+                shape.start_feed(request.sources, request.runtime)
         except BaseException:
             shape.close()
             raise

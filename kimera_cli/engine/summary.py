@@ -97,6 +97,7 @@ def summarise(session: Session, status: Status, seconds: float, trade_hash: str)
         fidelity=session.fidelity,
         halted_by=session.halted_by,
         durability=request.profile.run.durability,
+        feed=session.feed,
         pnl_by_strategy=_pnl_by_strategy(session, values),
         fees_by_currency=_fees_by_currency(session),
     )

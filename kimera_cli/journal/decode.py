@@ -24,6 +24,7 @@ from kimera_cli.layouts import (
     R_ACCEPTED,
     R_AMEND_INTENT,
     R_AMENDED,
+    R_BREAKER,
     R_CANCEL_INTENT,
     R_CANCEL_REJECTED,
     R_CANCELLED,
@@ -38,6 +39,7 @@ from kimera_cli.layouts import (
     REJECTS,
 )
 from kimera_cli.records import (
+    Breaker,
     Denial,
     Fill,
     Funding,
@@ -65,6 +67,7 @@ KINDS = ORDER_EVENTS | {
     R_FILL: "fill",
     R_FUNDING: "funding",
     R_HALT: "halt",
+    R_BREAKER: "breaker",
     R_MARKOUT: "markout",
     R_SAMPLE: "sample",
 }
@@ -107,6 +110,8 @@ class Decoder:
                 yield Halt(
                     seq=int(row["seq"]), ts_ns=int(row["ts_ns"]), code=denial_code(row["code"])
                 )
+            elif kind == R_BREAKER:
+                yield _breaker(row)
             elif (record := self.record(row)) is not None:
                 yield record
 
@@ -197,6 +202,9 @@ class Decoder:
             facts["fee"] = _finite(row["fee"])
         elif kind == R_HALT:
             facts["reason"] = denial_code(row["code"])
+        elif kind == R_BREAKER:
+            told = msgspec.to_builtins(_breaker(row))
+            facts |= {name: told[name] for name in ("state", "queue_age_ns", "limit_ns")}
         return facts
 
     def _common(self, row: np.void) -> dict[str, Any]:
@@ -229,6 +237,16 @@ class Decoder:
 
     def _mid(self, row: np.void) -> float | None:
         return _finite(float(row["mid_ticks"]) * float(self._tick(row)))
+
+
+def _breaker(row: np.void) -> Breaker:
+    return Breaker(
+        seq=int(row["seq"]),
+        ts_ns=int(row["ts_ns"]),
+        state="open" if int(row["code"]) else "closed",
+        queue_age_ns=int(row["qty_lots"]),
+        limit_ns=int(row["left_lots"]),
+    )
 
 
 def denial_code(code: Any) -> str:

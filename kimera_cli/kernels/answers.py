@@ -62,6 +62,7 @@ def answer(loop, stream, messages, ts_ns, kind, order_id, sleeve, slot, code):
     m.fill_id = 0
     m.mid_ticks = math.nan
     m.ahead = math.nan
+    m.fee = math.nan
     return n
 
 
@@ -111,6 +112,41 @@ def next_markout(stream, markouts):
 @kernel
 def report_fill(loop, stream, book, messages, markouts, own, ts_ns, px_ticks, qty_lots, maker):
     """Queue the news of one execution and schedule its markouts."""
+    ahead = own.ahead_start if maker == 1 else 0.0
+    if ahead == UNKNOWN_AHEAD:
+        ahead = math.nan
+    tell_fill(
+        loop,
+        stream,
+        book,
+        messages,
+        markouts,
+        own,
+        ts_ns,
+        px_ticks,
+        qty_lots,
+        maker,
+        ahead,
+        math.nan,
+    )
+
+
+@kernel
+def tell_fill(
+    loop,
+    stream,
+    book,
+    messages,
+    markouts,
+    own,
+    ts_ns,
+    px_ticks,
+    qty_lots,
+    maker,
+    ahead,
+    fee,
+):
+    """Queue the news of one execution of order `own`; `ahead` and `fee` are NaN when not known."""
     loop.n_fills += 1
     loop.fill_seq[loop.n_fills & (FILL_RING - 1)] = 0  # not delivered yet
     n = answer(loop, stream, messages, ts_ns, R_FILL, own.id, own.sleeve, own.slot, 0)
@@ -121,10 +157,10 @@ def report_fill(loop, stream, book, messages, markouts, own, ts_ns, px_ticks, qt
     m.left_lots = own.left_lots
     m.maker = maker
     m.fill_id = loop.n_fills
+    m.fee = fee
     m.mid_ticks = mid_of(book)
-    m.ahead = own.ahead_start if maker == 1 else 0.0
-    if m.ahead == UNKNOWN_AHEAD:
-        m.ahead = math.nan
+    m.ahead = ahead
+    m.fee = fee
     send_answer(loop, messages, n)
     if stream.mo_tail[0] - stream.mo_head[N_HORIZONS - 1] >= MARKOUT_CAP:
         loop.markout_truncated += 1

@@ -13,6 +13,7 @@ from kimera_cli.layouts import (
     DEPTH,
     EXECUTE,
     F_GAP,
+    F_LAST,
     F_STALE,
     FUNDING,
     MARK,
@@ -21,11 +22,13 @@ from kimera_cli.layouts import (
 )
 
 FUNDING_UNIT = 1e-9
+LOST = F_GAP | F_LAST
+"""A clear that is a message of its own: no snapshot follows it, the book is lost."""
 
 
 @inner
 def next_arrival(loop, streams, buffers):
-    """Return the time of the next arrival: FOREVER when all ended, -1 when one needs data."""
+    """Return the time of the next arrival: FOREVER when none is known, -1 when one needs data."""
     earliest = FOREVER
     for k in range(loop.n_streams):
         stream = streams[k]
@@ -33,7 +36,7 @@ def next_arrival(loop, streams, buffers):
             t = buffers[k][stream.head_local].ts_local_ns
             if t < earliest:
                 earliest = t
-        elif stream.eof == 0:
+        elif stream.eof == 0 and loop.live == 0:
             loop.stream = k
             return -1
     return earliest
@@ -88,7 +91,8 @@ def look_at(stream, buffer, i, end):
         elif kind == TRADE:
             touched = 1
         elif kind == CLEAR:
-            stream.gap = 0
+            if (e["flags"] & LOST) != LOST:
+                stream.gap = 0
         elif kind == MARK:
             stream.mark_ticks = e.px_ticks
         elif kind == FUNDING:
@@ -177,7 +181,7 @@ def arrive_run(
                 let_in(loop, k, streams, buffer, books, states, wire_ats, wires, features, i + 1)
     if stream.ready_ns <= loop.turn_ns:
         stream.ready = 1
-    if end >= stream.n and stream.eof == 0:
+    if end >= stream.n and stream.eof == 0 and loop.live == 0:
         loop.stream = k
         return NEED_DATA
     return 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from kimera_cli.kernels._jit import inner, kernel
 from kimera_cli.kernels.audit import record
-from kimera_cli.kernels.ledger import book_fill
+from kimera_cli.kernels.ledger import book_fill, book_fill_at
 from kimera_cli.kernels.state import FILL_RING
 from kimera_cli.layouts import (
     BID,
@@ -59,7 +61,11 @@ def answer_amended(view, order, m):
 @inner
 def answer_fill(loop, gate, view, sleeve, instrument, order, known, m, r):
     """Book one execution of ours."""
-    r.fee = book_fill(view, sleeve, instrument, m.side, m.px_ticks, m.qty_lots, m.maker)
+    if math.isnan(m.fee):
+        r.fee = book_fill(view, sleeve, instrument, m.side, m.px_ticks, m.qty_lots, m.maker)
+    else:
+        r.fee = m.fee
+        book_fill_at(view, sleeve, instrument, m.side, m.px_ticks, m.qty_lots, m.fee)
     r.type = m.maker
     r.code = m.fill_id
     loop.fill_seq[m.fill_id & (FILL_RING - 1)] = r.seq

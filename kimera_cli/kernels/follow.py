@@ -191,7 +191,7 @@ def follow(
                 if loop.message_seq != news:
                     break
                 continue
-        if i >= stop and stream.eof == 0:
+        if i >= stop and stream.eof == 0 and loop.live == 0:
             status = NEED_DATA
             break
         ts = buffer[i].ts_exch_ns if i < stop else FOREVER

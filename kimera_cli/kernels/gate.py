@@ -41,6 +41,7 @@ DENY_NO_BOOK = 13
 DENY_SELF_TRADE = 14
 DENY_TABLE_FULL = 15
 DENY_BAD_ACTION = 16
+DENY_OVERLOAD = 17
 
 _NS_PER_DAY = 86_400_000_000_000
 
@@ -193,6 +194,8 @@ def check_new(
         return DENY_NOT_TRADING
     if gate.halted != 0:
         return gate.halted
+    if gate.overload != 0:
+        return DENY_OVERLOAD
     if streams[k].gap != 0 or ts_ns - streams[k].ts_local_ns > gate.stale_ns:
         return DENY_STALE
     if abs(px - mid) > gate.collar * mid:

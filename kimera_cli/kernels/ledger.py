@@ -43,8 +43,16 @@ def to_portfolio(instrument, amount, mid_ticks):
 @kernel
 def book_fill(view, sleeve, instrument, side, px_ticks, qty_lots, maker):
     """Move cash and position by one fill; return the fee paid (negative: rebate)."""
+    rate = instrument.maker_fee if maker == 1 else instrument.taker_fee
+    fee = trade_value(instrument, px_ticks, qty_lots) * rate
+    book_fill_at(view, sleeve, instrument, side, px_ticks, qty_lots, fee)
+    return fee
+
+
+@kernel
+def book_fill_at(view, sleeve, instrument, side, px_ticks, qty_lots, fee):
+    """Move cash and position by one fill that costs `fee`, in settlement currency."""
     value = trade_value(instrument, px_ticks, qty_lots)
-    fee = value * (instrument.maker_fee if maker == 1 else instrument.taker_fee)
     buy = side == BID
     if instrument.kind == INVERSE:
         view.cash += value if buy else -value
@@ -55,7 +63,6 @@ def book_fill(view, sleeve, instrument, side, px_ticks, qty_lots, maker):
     sleeve.fees += fee
     sleeve.volume += value
     sleeve.n_fills += 1
-    return fee
 
 
 @kernel

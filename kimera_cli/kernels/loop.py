@@ -22,12 +22,12 @@ from __future__ import annotations
 
 from kimera_cli.kernels._jit import inner, part
 from kimera_cli.kernels.arrive import arrive_run, arrived, is_special, next_arrival
-from kimera_cli.kernels.audit import RECORD_MARGIN, sample
+from kimera_cli.kernels.audit import RECORD_MARGIN, record, sample
 from kimera_cli.kernels.call import call_strategy
 from kimera_cli.kernels.decide import act, halt
 from kimera_cli.kernels.deliver import deliver
 from kimera_cli.kernels.follow import follow
-from kimera_cli.kernels.gate import DENY_KILL
+from kimera_cli.kernels.gate import DENY_KILL, DENY_OVERLOAD
 from kimera_cli.kernels.heap import heap_drop
 from kimera_cli.kernels.ledger import equity_at
 from kimera_cli.kernels.stages import (
@@ -42,6 +42,7 @@ from kimera_cli.kernels.stages import (
 from kimera_cli.kernels.state import (
     CALL_PYTHON,
     DONE,
+    EXECUTOR_VENUE,
     FLUSH,
     FOREVER,
     NEED_DATA,
@@ -51,10 +52,11 @@ from kimera_cli.kernels.state import (
     PHASE_CHOOSE,
     PHASE_VENUE,
     PHASE_WAKE,
+    SEND,
     STRATEGY_FAILED,
     TIME_LIMIT,
 )
-from kimera_cli.layouts import WAKE_EVENT, WAKE_FILL, WAKE_TIMER
+from kimera_cli.layouts import R_BREAKER, WAKE_EVENT, WAKE_FILL, WAKE_TIMER
 
 FINE = 4096
 """So many events before the last that a run asked for, the clock goes from arrival to arrival."""
@@ -78,6 +80,18 @@ def venue_next(stream, buffer, requests):
 
 
 @inner
+def known_ns(loop, stream):
+    """Return up to which venue time all that happened is known here.
+
+    Of a recording, everything. Of a live feed, what its last message tells of; and, when it is
+    silent, what happened `hold_ns` ago.
+    """
+    if loop.live == 0:
+        return loop.turn_ns
+    return min(loop.turn_ns, max(stream.feed_exch_ns, loop.turn_ns - loop.hold_ns))
+
+
+@inner
 def next_active(loop, streams, buffers, requests):
     """Return which active stream's venue side comes next, and until when it comes before others.
 
@@ -92,10 +106,12 @@ def next_active(loop, streams, buffers, requests):
         stream = streams[k]
         if not is_active(stream):
             continue
-        if stream.head_exch >= stream.n and stream.eof == 0:
+        if stream.head_exch >= stream.n and stream.eof == 0 and loop.live == 0:
             loop.stream = k
             return -2, 0
         t = venue_next(stream, buffers[k], requests[k])
+        if t > known_ns(loop, stream):
+            continue
         if t < t_first:
             second = first
             t_second = t_first
@@ -104,8 +120,9 @@ def next_active(loop, streams, buffers, requests):
         elif t < t_second:
             second = k
             t_second = t
-    if first < 0 or t_first > bound:
+    if first < 0:
         return -1, bound
+    bound = known_ns(loop, streams[first])
     if second >= 0:
         bound = min(bound, t_second if first < second else t_second - 1)
     return first, bound
@@ -143,11 +160,12 @@ def advance_all(
 ):
     """Bring the venue's side of all streams to loop.turn_ns: active ones first, in time order.
 
-    An answer that arrives before the turn moves the turn forward to its arrival. Streams in which
-    nothing of ours is follow what arrives here; no other stream can tell the difference.
+    An answer that arrives before the turn moves the turn forward to its arrival; on a live feed,
+    where it is learnt only now, it is overdue. Streams in which nothing of ours is follow what
+    arrives here; no other stream can tell the difference.
     """
     while True:
-        if loop.n_messages > 0 and messages[0].due_ns < loop.turn_ns:
+        if loop.n_messages > 0 and messages[0].due_ns < loop.turn_ns and loop.live == 0:
             loop.turn_ns = messages[0].due_ns
         k, bound = next_active(loop, streams, buffers, requests)
         if k == -2:
@@ -221,7 +239,36 @@ def wake_reason(loop, stream, strategy, sleeve):
 
 
 @inner
-def choose(loop, streams, buffers, messages, strategies):
+def next_request(loop, streams, requests):
+    """Return when the next request can be answered: as much later as the venue is known here."""
+    due = FOREVER
+    for k in range(loop.n_streams):
+        if streams[k].n_requests > 0:
+            due = min(due, requests[k][0].due_ns + loop.hold_ns)
+    return due
+
+
+@inner
+def has_requests(loop, streams):
+    """Return True when a request waits for the executor outside."""
+    for k in range(loop.n_streams):
+        if streams[k].n_requests > 0:
+            return True
+    return False
+
+
+@inner
+def tell_breaker(loop, gate, sleeves, records):
+    """Record that the overload breaker has opened or closed."""
+    loop.overload = gate.overload
+    i = record(loop, records, R_BREAKER, sleeves[0], loop.now_ns)
+    records[i].code = DENY_OVERLOAD if gate.overload != 0 else 0
+    records[i].qty_lots = gate.queue_age_ns
+    records[i].left_lots = gate.queue_limit_ns
+
+
+@inner
+def choose(loop, streams, buffers, requests, messages, strategies):
     """Set loop.turn_ns to the next moment at which our side can act; return 0 or why there is
     none.
     """
@@ -230,7 +277,8 @@ def choose(loop, streams, buffers, messages, strategies):
         return NEED_DATA
     if loop.started == 0:
         if arrival == FOREVER:
-            return DONE
+            loop.wake_ns = FOREVER
+            return DONE if loop.live == 0 else PAUSED
         loop.started = 1
         loop.now_ns = arrival
         loop.next_sample_ns = arrival
@@ -238,20 +286,26 @@ def choose(loop, streams, buffers, messages, strategies):
         for j in range(loop.n_strategies):
             strategies[j].next_ns = arrival + strategies[j].interval_ns
     turn = messages[0].due_ns if loop.n_messages > 0 else FOREVER
-    if arrival == FOREVER:
+    if arrival == FOREVER and loop.live == 0:
         loop.drained = 1
         if turn == FOREVER:
             return DONE
     else:
-        if loop.event_driven != 0 or 0 < loop.max_events - loop.n_events <= FINE:
+        if loop.event_driven != 0 or loop.live != 0 or 0 < loop.max_events - loop.n_events <= FINE:
             turn = min(turn, arrival)
         turn = min(turn, loop.next_sample_ns)
         for j in range(loop.n_strategies):
             if strategies[j].interval_ns > 0:
                 turn = min(turn, strategies[j].next_ns)
+        if loop.live != 0:
+            turn = min(turn, next_request(loop, streams, requests))
+            if turn > loop.end_ns > loop.pause_ns:
+                loop.wake_ns = loop.end_ns
+                return PAUSED
     if turn > loop.end_ns or (loop.max_events > 0 and loop.n_events >= loop.max_events):
         return TIME_LIMIT
     if turn > loop.pause_ns:
+        loop.wake_ns = turn
         return PAUSED
     loop.turn_ns = max(turn, loop.now_ns)
     loop.phase = PHASE_VENUE
@@ -294,10 +348,14 @@ def turn_loop(
         if loop.n_records > room:
             return FLUSH
         if loop.phase == PHASE_CHOOSE:
+            if loop.executor == EXECUTOR_VENUE and has_requests(loop, streams):
+                return SEND
             if gate.kill != 0 and loop.killed == 0 and loop.started != 0:
                 loop.killed = 1
                 halt(loop, streams, requests, views, sleeves, records, DENY_KILL)
-            status = choose(loop, streams, buffers, messages, strategies)
+            if gate.overload != loop.overload:
+                tell_breaker(loop, gate, sleeves, records)
+            status = choose(loop, streams, buffers, requests, messages, strategies)
             if loop.phase == PHASE_CHOOSE:
                 if (
                     loop.finished == 0

@@ -32,6 +32,14 @@ TIME_LIMIT = 7
 PAUSED = 8
 """The next moment lies after loop.pause_ns: wait for the wall clock, move pause_ns on, come back.
 """
+SEND = 9
+"""Requests wait in the streams' tables for the executor outside (EXECUTOR_VENUE)."""
+
+# --- executors ---------------------------------------------------------------------------------
+EXECUTOR_SIMULATED = 0
+EXECUTOR_VENUE = 1
+"""Requests leave the loop, answers are brought into it (kernels/outside.py)."""
+
 # --- latency models ----------------------------------------------------------------------------
 LATENCY_CONSTANT = 0
 LATENCY_LOGNORMAL = 1
@@ -108,6 +116,11 @@ LOOP = np.dtype(
         ("n_maker", "i8"),
         ("fill_seq", "i8", (FILL_RING,)),  # record of fill number n, at n modulo; 0: under way
         ("markout_truncated", "i8"),
+        ("live", "i8"),  # 1: what has arrived by pause_ns is in the buffers, more will come
+        ("hold_ns", "i8"),  # live: what happened at the venue is known here so much later
+        ("executor", "i8"),  # EXECUTOR_*
+        ("wake_ns", "i8"),  # PAUSED: the moment that comes next
+        ("overload", "i8"),  # state of the breaker as last recorded
     ],
     align=True,
 )
@@ -129,6 +142,7 @@ STREAM = np.dtype(
         ("feed_constant_ns", "i8"),
         ("feed_sigma", "f8"),
         ("feed_shift_ns", "i8"),
+        ("venue_shift_ns", "i8"),  # live: added to the venue's stamps, its clock against ours
         ("ts_exch_ns", "i8"),  # venue time reached
         ("ts_local_ns", "i8"),  # time of the last arrival
         ("feed_ns", "i8"),  # feed latency of the last arrival
@@ -249,6 +263,7 @@ MESSAGE = np.dtype(
         ("fill_id", "i8"),
         ("mid_ticks", "f8"),
         ("ahead", "f8"),
+        ("fee", "f8"),  # what the venue took, settlement currency; NaN: by the instrument's rates
     ],
     align=True,
 )
@@ -301,6 +316,9 @@ GATE = np.dtype(
         ("open_orders", "i8"),
         ("spot_short", "i8"),
         ("counts", "i8", (32,)),  # answers by code
+        ("overload", "i8"),  # breaker, set from outside: 1 while events wait too long
+        ("queue_age_ns", "i8"),  # what it judges by, and its limit
+        ("queue_limit_ns", "i8"),
     ],
     align=True,
 )

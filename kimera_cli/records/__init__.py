@@ -20,7 +20,7 @@ from kimera_cli.records.profile import ProfileInfo, ProfileValue
 from kimera_cli.records.report import Comparison, Metric, ReportFile, Stage
 from kimera_cli.records.strategy import Strategy, StrategyParam, Written
 from kimera_cli.records.table import DecisionTable, TableCell, TablePoint, TableQuality, TableUse
-from kimera_cli.records.trading import Denial, Fill, Funding, Halt, Order, RunSummary
+from kimera_cli.records.trading import Breaker, Denial, Fill, Funding, Halt, Order, RunSummary
 
 ALL: tuple[type[Record], ...] = tuple(Record.__subclasses__())
 
@@ -30,6 +30,7 @@ __all__ = [
     "Bar",
     "Bench",
     "BenchChange",
+    "Breaker",
     "Check",
     "Comparison",
     "Dataset",

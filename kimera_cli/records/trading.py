@@ -80,6 +80,20 @@ class Halt(Record, frozen=True):
     code: str
 
 
+class Breaker(Record, frozen=True):
+    """The overload breaker opened or closed: events waited longer than they may.
+
+    `queue_age_ns` is the 99th percentile over the last window of how long events of the feed had
+    waited when the loop took them. While it is open no new risk is taken.
+    """
+
+    seq: int
+    ts_ns: int
+    state: Literal["open", "closed"]
+    queue_age_ns: int
+    limit_ns: int
+
+
 class RunSummary(Record, frozen=True):
     """What a run came to."""
 
@@ -111,3 +125,4 @@ class RunSummary(Record, frozen=True):
     loop_events_per_s: float | None = None
     fill_ratio: float | None = None
     report: str = ""
+    feed: JsonObject = {}

@@ -332,11 +332,80 @@ def replay(
     loose: bool = True,
 ) -> Replay:
     """Run to the end. `buffer`: events per stream in memory; `kill_ns`: pull the switch then."""
+    plans = _plans(plans)
     sources = [sources] if isinstance(sources, Source) else list(sources)
+    profile = profile_of(INSTANT, *([LOOSE] if loose else []), *settings)
+    arrays = _arrays(sources, plans, profile, buffer, seed, duration_ns, max_events)
+    shift = feed_shift_ns(sources, profile.latency)  # type: ignore[arg-type]
+    feed = Feed(sources, arrays, profile.latency, shift)  # type: ignore[arg-type]
+    if kill_ns:
+        arrays.loop[0]["pause_ns"] = T0 + kill_ns
+
+    def kill() -> None:
+        arrays.gate[0]["kill"] = 1
+        arrays.loop[0]["pause_ns"] = 1 << 61
+
+    return _drive(arrays, feed.fill, kill, plans)
+
+
+def live(
+    sources: Source | Sequence[Source],
+    plans: Plan | Decide | Sequence[Plan],
+    *settings: Mapping[str, Mapping[str, Any]],
+    moments: Sequence[int] = (),
+    hold_ns: int = 0,
+    buffer: int = 0,
+) -> Replay:
+    """Run as on live feeds: the loop is told of events when they arrive, and not before.
+
+    It is let run at each arrival, and at `moments` (ns after T0) besides.
+    """
+    plans = _plans(plans)
+    sources = [sources] if isinstance(sources, Source) else list(sources)
+    profile = profile_of(INSTANT, LOOSE, *settings)
+    arrays = _arrays(sources, plans, profile, buffer, 1, 0, 0)
+    arrays.streams["feed_shift_ns"] = feed_shift_ns(sources, profile.latency)  # type: ignore[arg-type]
+    loop = arrays.loop[0]
+    loop["live"], loop["hold_ns"], loop["pause_ns"] = 1, hold_ns, 0
+    times = {T0 + m for m in moments} | {int(t) for s in sources for t in s.events["ts_local_ns"]}
+    clock = iter(sorted(times))
+    done = [0] * len(sources)
+
+    def tick() -> None:
+        now = next(clock, None)
+        if now is None:
+            arrays.streams["eof"], loop["live"], loop["pause_ns"] = 1, 0, 1 << 61
+            return
+        for k, source in enumerate(sources):
+            end = int(np.searchsorted(source.events["ts_local_ns"], now, "right"))
+            while done[k] < end:
+                took = arrays.take_live(source.events[done[k] : end], 0, k)
+                done[k] += took
+                if done[k] < end:
+                    arrays.resize_buffers(2 * arrays.buffers.shape[1])
+        loop["pause_ns"] = now
+
+    def fill(k: int) -> None:
+        raise AssertionError(f"a live stream asked for data: {k}")
+
+    return _drive(arrays, fill, tick, plans)
+
+
+def _plans(plans: Plan | Decide | Sequence[Plan]) -> list[Plan]:
     if callable(plans):
         plans = Plan(plans)
-    plans = [plans] if isinstance(plans, Plan) else list(plans)
-    profile = profile_of(INSTANT, *([LOOSE] if loose else []), *settings)
+    return [plans] if isinstance(plans, Plan) else list(plans)
+
+
+def _arrays(
+    sources: list[Source],
+    plans: list[Plan],
+    profile: Profile,
+    buffer: int,
+    seed: int,
+    duration_ns: int,
+    max_events: int,
+) -> LoopArrays:
     request = RunRequest(
         source="replay",
         sources=sources,  # type: ignore[arg-type]
@@ -349,14 +418,15 @@ def replay(
     arrays, _ = setup.build(request)
     if buffer:
         arrays.resize_buffers(buffer)
-    shift = feed_shift_ns(sources, profile.latency)  # type: ignore[arg-type]
-    feed = Feed(sources, arrays, profile.latency, shift)  # type: ignore[arg-type]
-    if kill_ns:
-        arrays.loop[0]["pause_ns"] = T0 + kill_ns
-    return _drive(arrays, feed, plans)
+    return arrays
 
 
-def _drive(arrays: LoopArrays, feed: Feed, plans: Sequence[Plan]) -> Replay:
+def _drive(
+    arrays: LoopArrays,
+    fill: Callable[[int], None],
+    pause: Callable[[], None],
+    plans: Sequence[Plan],
+) -> Replay:
     loop = arrays.loop[0]
     views = arrays.views.view(np.recarray)
     kept = []
@@ -366,7 +436,7 @@ def _drive(arrays: LoopArrays, feed: Feed, plans: Sequence[Plan]) -> Replay:
         kept.append(arrays.records[: int(loop["n_records"])].copy())
         loop["n_records"] = 0
         if status == NEED_DATA:
-            feed.fill(int(loop["stream"]))
+            fill(int(loop["stream"]))
         elif status == CALL_PYTHON:
             s = int(loop["sleeve"])
             decide = plans[int(arrays.sleeves[s]["strategy"])].decide
@@ -374,8 +444,7 @@ def _drive(arrays: LoopArrays, feed: Feed, plans: Sequence[Plan]) -> Replay:
             code = decide(views[s])
             assert code >= 0
         elif status == PAUSED:
-            arrays.gate[0]["kill"] = 1
-            loop["pause_ns"] = 1 << 61
+            pause()
         elif status not in (FLUSH, DONE, TIME_LIMIT):
             break
     rows = np.concatenate([np.zeros(0, RECORD), *kept])

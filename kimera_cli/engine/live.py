@@ -1,0 +1,32 @@
+"""What a run on feeds that do not wait is made of; built above the engine, by whoever has sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+HOLD_NS = 20_000_000
+"""Simulated venue on a live feed: what a silent feed has not told within this did not happen."""
+
+
+@dataclass(frozen=True)
+class LivePlan:
+    """A feed process and its rings. All of it is pickled to the process.
+
+    `task(wire, arguments, paths, clocks)` runs there: it makes one ring per entry of `origins`,
+    sends READY, waits for GO, publishes events whose instrument numbers count from the ring's
+    origin, and on the word STOP returns what became of them (a JSON-safe dict).
+    """
+
+    task: Callable[..., Any]
+    arguments: Any
+    origins: tuple[int, ...]
+    venue_shift_ns: tuple[int, ...] = ()
+    """Per stream: added to the venue's stamps, because its clock is not ours."""
+    hold_ns: int = HOLD_NS
+
+
+GO = "go"
+STOP = "stop"
+"""Words that a feed process hears: the engine is there; it needs no more."""
