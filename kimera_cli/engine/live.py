@@ -1,4 +1,4 @@
-"""What a run on feeds that do not wait is made of; built above the engine, by whoever has sockets."""
+"""What a run on feeds that do not wait is made of; built above the engine, where sockets are."""
 
 from __future__ import annotations
 
