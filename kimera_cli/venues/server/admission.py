@@ -34,9 +34,9 @@ def tier_of(rules: Rules, volume: int) -> FeeTier:
     return [tier for tier in rules.tiers if tier.volume <= units][-1]
 
 
-def fee_on(amount: int, rate: int) -> int:
-    """Return the fee on an amount of atoms: cut off to eight decimals."""
-    return amounts.truncated(amount * rate // RATE)
+def fee_on(amount: int, rate: int, digits: int) -> int:
+    """Return the fee on an amount of atoms, cut off to `digits` decimals."""
+    return amounts.truncated(amount * rate // RATE, digits)
 
 
 def with_fee(amount: int, rate: int) -> int:

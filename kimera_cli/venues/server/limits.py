@@ -75,11 +75,14 @@ class Decaying:
 
     def take(self, now_ns: int, weight: float = 1.0) -> bool:
         """Raise the counter; False (and unchanged) when that would pass the limit."""
-        level = self.level(now_ns)
-        if level + weight > self.limit:
+        if self.level(now_ns) + weight > self.limit:
             return False
-        self._level, self._at_ns = level + weight, now_ns
+        self.add(now_ns, weight)
         return True
+
+    def add(self, now_ns: int, weight: float = 1.0) -> None:
+        """Raise the counter for what is never refused."""
+        self._level, self._at_ns = self.level(now_ns) + weight, now_ns
 
 
 class Bans:

@@ -23,6 +23,8 @@ class Rules:
     """received: a buyer pays in base, a seller in quote; quote: both in quote (held with it)."""
     tiers: tuple[FeeTier, ...] = DEFAULT_TIERS
     """By the account's traded volume, ascending; makers pay no more than takers, nobody is paid."""
+    fee_digits: int = 8
+    """Decimals that fees are cut off to."""
     self_trade: SelfTrade = "cancel_newest"
     post_only_cross: Literal["reject", "cancel"] = "reject"
     """A post-only order that would trade: refused, or accepted and then cancelled."""

@@ -47,10 +47,10 @@ def _fee(
 ) -> tuple[str, int]:
     market = trade.market
     if order.side == BUY and rules.fee_asset == "received":
-        fee = fee_on(trade.qty_lots * market.lot_atoms, rate)
+        fee = fee_on(trade.qty_lots * market.lot_atoms, rate, rules.fee_digits)
         ledger.charge(order.account, market.base, fee)
         return market.base, fee
-    fee = fee_on(cost, rate)
+    fee = fee_on(cost, rate, rules.fee_digits)
     if order.side != BUY:
         ledger.charge(order.account, market.quote, fee)
     elif fee:
