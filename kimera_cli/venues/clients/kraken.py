@@ -79,7 +79,7 @@ class KrakenApi(VenueApi):
         body = answer.json
         errors = body.get("error") if isinstance(body, dict) else None
         if isinstance(errors, list) and errors:
-            return Refusal(str(errors[0]), "; ".join(map(str, errors)))
+            return Refusal(str(errors[0]), "; ".join(map(str, errors[1:])))
         return None
 
     def read_place(self, answer: Answer, listing: Listing) -> tuple[str, VenueOrder | None]:
