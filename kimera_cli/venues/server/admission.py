@@ -66,7 +66,7 @@ def check_market(desk: Desk) -> None:
 def check_client_id(account: Account, client_id: str, rules: Rules, now_ns: int) -> None:
     """Reject a client id that is taken, by the venue's rule of uniqueness."""
     found = account.by_client_id.get(client_id) if client_id else None
-    if found is None:
+    if found is None or rules.client_id_unique == "never":
         return
     kept = rules.client_id_unique == "kept" and (
         not rules.client_id_window_ns or now_ns - found.created_ns < rules.client_id_window_ns

@@ -29,8 +29,9 @@ class Rules:
     post_only_cross: Literal["reject", "cancel"] = "reject"
     """A post-only order that would trade: refused, or accepted and then cancelled."""
     fok_unfilled: Literal["reject", "expire"] = "expire"
-    client_id_unique: Literal["open", "kept"] = "open"
-    """Among open orders only, or among all that client_id_window_ns keeps."""
+    client_id_unique: Literal["open", "kept", "never"] = "open"
+    """Among open orders only, among all that client_id_window_ns keeps, or not checked at all (the
+    newest order answers to the id)."""
     client_id_window_ns: int = 0
     """How long a used id stays taken under "kept"; 0: as long as the exchange knows the order."""
     cost_includes_fee: bool = False
