@@ -143,13 +143,16 @@ class Intake:
             return 0
         events = self.reader.events[:count].copy()
         for message in messages_of(events) if verdict in (SLOW, COUNT) else (events,):
-            said = verdict
-            if verdict in (SLOW, COUNT):
-                rows = message.view(np.recarray)
-                said = int(check_message(self._syncs, rows, len(message)))
-            self._show([message] if said == PASSED else self._of(message).take(message, said))
+            rows, said = self._checked(message) if verdict in (SLOW, COUNT) else (message, verdict)
+            self._show([rows] if said == PASSED else self._of(rows).take(rows, said))
         self.wanting()
         return count
+
+    def _checked(self, message: Events) -> tuple[Events, int]:
+        """Check a message as the kernel does while it reads; return it, and the verdict."""
+        rows = np.concatenate((message, np.zeros_like(message)))
+        found = int(check_message(self._syncs, rows.view(np.recarray), len(message)))
+        return rows[: found & _COUNT], found >> VERDICT_BITS
 
     def _in_turn(self, verdict: int, ts_local_ns: int) -> bool:
         """Follow the connection's own numbers; tell whether the frame is to be read at all."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from kimera_cli.feeds.dialect import Dialect, Kind, Message, Wire
+from kimera_cli.feeds.dialect import BookRule, Dialect, Kind, Message, Wire
 from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
@@ -44,8 +44,10 @@ _TICKER = (
     '"change":<number>,"change_pct":<number>'
 )
 
+DEPTH = 100
+"""Levels of a side that are subscribed."""
 _CHANNELS: dict[Kind, dict[str, object]] = {
-    "depth": {"channel": "book", "depth": 100},
+    "depth": {"channel": "book", "depth": DEPTH},
     "trade": {"channel": "trade", "snapshot": False},
     "quote": {"channel": "ticker", "event_trigger": "bbo"},
 }
@@ -68,6 +70,7 @@ KRAKEN = Dialect(
     venue="kraken",
     slow="kimera_cli.feeds.slow_kraken:KrakenSlow",
     wire=_WIRE,
+    books=BookRule("kimera_cli.feeds.sync_crc:CrcSync"),
     symbol=pair,
     topic=pair,
     messages=(

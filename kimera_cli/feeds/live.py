@@ -40,7 +40,7 @@ from kimera_cli.feeds.sync_count import Numbering
 from kimera_cli.instrument import Instrument
 from kimera_cli.kernels.parse_layout import MAX_SYMBOLS
 from kimera_cli.kernels.sync import LINK
-from kimera_cli.layouts import MAX_INSTRUMENTS, VENUES
+from kimera_cli.layouts import MAX_INSTRUMENTS
 
 
 class Stream(NamedTuple):
@@ -192,8 +192,7 @@ def intake_of(
     numbering = Numbering(checks.link[0]) if rule is not None and rule.numbered else None
     if rule is not None and "depth" in kinds:
         make = _sync_class(rule.sync)
-        venue = VENUES.index(dialect.venue)
-        books = {number: make(checks.syncs[number], number, venue) for number in numbers}
+        books = {number: make(checks.syncs[number], number, each) for number, each in numbered}
     return Intake(reader, checks, books, output, numbering)
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from kimera_cli.instrument import Instrument
 from kimera_cli.kernels.book import BOOK_OK, book_apply, book_clear
 from kimera_cli.kernels.sync import (
     CROSSED,
@@ -28,6 +29,7 @@ from kimera_cli.kernels.sync import (
     RECENT,
     SNAPSHOT,
     WAITING,
+    WRONG,
 )
 from kimera_cli.layouts import (
     CLEAR,
@@ -37,6 +39,7 @@ from kimera_cli.layouts import (
     F_NO_EXCH_TIME,
     F_SNAPSHOT,
     NO_SIDE,
+    VENUES,
     Events,
 )
 from kimera_cli.market.book import new_books
@@ -92,16 +95,21 @@ class BookSync(ABC):
     source: ClassVar[Want]
     """Where a whole book comes from."""
 
-    def __init__(self, row: Any, number: int, venue: int) -> None:
-        self.row, self.number, self.venue = row, number, venue
+    def __init__(self, row: Any, number: int, instrument: Instrument) -> None:
+        self.row, self.number, self.instrument = row, number, instrument
+        self.venue = VENUES.index(instrument.venue)
         self.counts = SyncCounts()
         self.wants = self.source
         self.reason = "not connected yet"
         """Why the book is not good; empty when it is."""
-        self._books = new_books(1)
-        self.book = self._books[0]
+        self._memory = self.memory()
+        self.book = self._memory[0]
         row["state"], row["rule"] = WAITING, self.rule
-        row["book"] = self._books.ctypes.data
+        row["book"] = self._memory.ctypes.data
+
+    def memory(self) -> Any:
+        """Return the memory of an empty book, shape (1,)."""
+        return new_books(1)
 
     @property
     def waiting(self) -> int:
@@ -125,6 +133,9 @@ class BookSync(ABC):
         if verdict == CROSSED:
             self.counts.crossed += 1
             return [*self.lose("the book is crossed", ts_local_ns), *self.hold(message)]
+        if verdict == WRONG:
+            self.counts.checksums += 1
+            return self.lose("its checksum is another one", ts_local_ns)
         assert verdict == FULL, verdict
         return self.lose("the book has more levels than there is room for", ts_local_ns)
 
@@ -151,6 +162,7 @@ class BookSync(ABC):
         """A new connection, on which the streams have been asked for."""
         self.wants = self.source
         self.reason = "no book yet"
+        self.row["ts_exch_ns"] = 0
         self.forget()
 
     def forget(self) -> None:  # noqa: B027 - a rule need not keep anything
@@ -180,14 +192,6 @@ class BookSync(ABC):
         self.counts.synced += 1
         return [events]
 
-    def follow(self, message: Events) -> list[Events]:
-        """Apply a change that continues the book although it does not chain; return it."""
-        self.row["last"], self.row["ts_exch_ns"] = message[0]["seq"], message[0]["ts_exch_ns"]
-        full = book_apply(self.book, message.view(np.recarray)) != BOOK_OK
-        if full or self.book.best_bid_ticks >= self.book.best_ask_ticks:
-            return self.take(message, FULL if full else CROSSED)
-        return [message]
-
     def came_before(self, message: Events) -> bool:
         """Tell whether a message is one of the last ones once more.
 
@@ -195,8 +199,18 @@ class BookSync(ABC):
         """
         first, known = message[0], self.row["recent"][: min(self.row["messages"], RECENT)]
         timed = not first["flags"] & F_NO_EXCH_TIME
-        older = bool(first["ts_exch_ns"] <= self.row["ts_exch_ns"])
-        return timed and older and bool(first["seq"] in known)
+        newer = first["ts_exch_ns"] > self.row["ts_exch_ns"]
+        return bool(timed and not newer and first["seq"] in known)
+
+    def is_late(self, message: Events) -> bool:
+        """Tell whether a whole book is older than what came before it on the connection."""
+        timed = not message[0]["flags"] & F_NO_EXCH_TIME
+        return bool(timed and message[0]["ts_exch_ns"] < self.row["ts_exch_ns"])
+
+    def note(self, message: Events) -> None:
+        """Remember the time of a message that is not applied."""
+        if not message[0]["flags"] & F_NO_EXCH_TIME:
+            self.row["ts_exch_ns"] = max(self.row["ts_exch_ns"], message[0]["ts_exch_ns"])
 
     def _out_of_order(self, message: Events, ts_local_ns: int) -> list[Events]:
         """A message that does not follow: it came twice, or others were lost."""

@@ -4,7 +4,8 @@ OKX (`books`): the subscription begins with a snapshot; each change names the on
 (`prevSeqId`), and a sequence that the venue begins anew is announced by a change that still does,
 with a smaller number of its own. Bybit (`orderbook.N`): changes count one by one; a snapshot may
 come at any time and replaces the book (`u` 1: the service began anew). What does not follow is
-mended by subscribing anew; changes before the snapshot are dropped.
+mended by subscribing anew; changes before the snapshot are dropped. A snapshot that is older than
+what came before it came late or twice, and is no book of now.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class ChainSync(BookSync):
     def whole(self, message: Events) -> list[Events]:
         """Take a snapshot: it is the book, whatever there was before."""
         before = self.good
-        if before and self.came_before(message):
+        if self.is_late(message) or (before and self.came_before(message)):
             self.counts.repeated += 1
             return []
         shown = self.show([message])
@@ -34,4 +35,5 @@ class ChainSync(BookSync):
     def hold(self, message: Events) -> list[Events]:
         """Drop a change: the snapshot that begins the channel is yet to come."""
         self.counts.dropped += 1
+        self.note(message)
         return []

@@ -37,6 +37,7 @@ from kimera_cli.kernels.parse_layout import (
     OP_NAME,
     OP_NUMBER,
     OP_PRICE,
+    OP_ROWS,
     OP_SIGNED,
     OP_SIZE,
     OP_TEXT,
@@ -47,6 +48,7 @@ from kimera_cli.kernels.parse_layout import (
     REG_SIDE,
     REG_TIME,
     REG_UNUSED,
+    ROW,
 )
 from kimera_cli.layouts import ASK, BID, DEPTH, NO_SIDE, QUOTE, TRADE
 
@@ -148,7 +150,19 @@ def compile_messages(messages: Sequence[Message]) -> Any:
     tree.grow([tokens(message) for message in messages], [])
     if len(tree.ops) > MAX_OPS:
         raise TemplateError(f"expected at most {MAX_OPS} ops, was {len(tree.ops)}")
-    return np.concatenate(tree.ops)
+    ops = np.concatenate(tree.ops)
+    _mark_rows(ops)
+    return ops
+
+
+def _mark_rows(ops: Any) -> None:
+    """Let lists of levels that are objects be read many rows at a time."""
+    for end in np.flatnonzero(ops["code"] == OP_EACH):
+        begin = int(ops["a"][end])
+        row = ops[begin : end + 1]
+        levels = tuple(row["code"].tolist()) == ROW and row["a"][-2] == DEPTH
+        if levels and row["b"][-2] == NO_SIDE and (row["other"] == -1).all():
+            ops["code"][begin] = OP_ROWS
 
 
 class _Tree:

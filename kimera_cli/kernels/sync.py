@@ -5,6 +5,9 @@ the messages were applied to. A message passes (PASSED) when its book is good an
 follows the last one, and leaves no crossed book. Everything else is rare and is left to Python
 (feeds/sync.py): the frame is handed over with the reason, and nothing of it was shown to anyone.
 Trades and quotes pass always; they do not touch the book.
+
+A book that its venue cuts to a depth and tells the checksum of (LIMITED) is a TOP record; its
+messages grow by the deletions that the venue leaves out (kernels/top_book.py).
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from kimera_cli.kernels.ladder import BOOK, BOOK_OK
 from kimera_cli.kernels.parse import read_frame
 from kimera_cli.kernels.parse_layout import FEED, REG_COUNT
 from kimera_cli.kernels.pointers import array_at
-from kimera_cli.layouts import CLEAR, DEPTH, EVENT, QUOTE, STATUS, TRADE
+from kimera_cli.kernels.top_book import TOP, TOP_CROSSED, TOP_FULL, TOP_OK, top_message
+from kimera_cli.layouts import CHECKSUM, CLEAR, DEPTH, EVENT, QUOTE, STATUS, TRADE
 
 UNCHECKED = 0
 """The instrument's books need no rule: every message is a whole book."""
@@ -27,6 +31,8 @@ GOOD = 2
 
 CHAINED = 1
 """Bit of `rule`: a message follows (`ref`) the number of the one before (`seq`)."""
+LIMITED = 2
+"""Bit of `rule`: the book has a depth, and each message ends with its checksum."""
 
 RECENT = 64
 """Numbers of the last messages, by which a repeated one is told from a restarted venue."""
@@ -38,7 +44,7 @@ SYNC = np.dtype(
         ("rule", "i8"),
         ("last", "i8"),  # number of the last message in the book
         ("ts_exch_ns", "i8"),  # and its time
-        ("book", "i8"),  # address of the BOOK
+        ("book", "i8"),  # address of the BOOK; LIMITED: of the TOP
         ("heard_ns", "i8", (3,)),  # local time of the last depth, trade, quote message
         ("messages", "i8"),  # book messages that passed
         ("recent", "i8", (RECENT,)),
@@ -50,13 +56,13 @@ SYNC = np.dtype(
 LINK = np.dtype([("numbered", "i8"), ("count", "i8")], align=True)
 """One connection: whether the venue numbers its messages, of all channels, and the last number."""
 
-(PASSED, HELD, SNAPSHOT, ORDER, CROSSED, FULL, COUNT, SLOW) = range(8)
+(PASSED, HELD, SNAPSHOT, ORDER, CROSSED, FULL, COUNT, SLOW, WRONG) = range(9)
 """What became of a message: it passed; its book is not good; it is a whole book; it does not follow
 the last one; it leaves a crossed book; the book has no room; a message of the connection is missing
-or came twice; the frame was read slowly and is not checked yet.
+or came twice; the frame was read slowly and is not checked yet; the checksum is another one.
 """
 VERDICT_BITS = 32
-"""A result of `enter_checked` above zero is the number of events, and the verdict << 32."""
+"""A result above zero is the number of events, and the verdict << 32."""
 
 
 @inner
@@ -73,37 +79,68 @@ def _apply(s, events, n):
     return np.int64(CROSSED if book.best_bid_ticks >= book.best_ask_ticks else PASSED)
 
 
-@kernel
-def check_message(syncs, events, n):
-    """Check the message in events[:n], of one instrument; return its verdict.
+@inner
+def _apply_limited(s, events, n):
+    """Apply a message to a LIMITED book; return (verdict, events of it now)."""
+    if events[n - 1].kind != CHECKSUM:
+        return np.int64(WRONG), n
+    status, n = top_message(array_at(s.book, 1, TOP)[0], events, n)
+    if status == TOP_OK:
+        return np.int64(PASSED), n
+    if status == TOP_FULL:
+        return np.int64(FULL), n
+    return np.int64(CROSSED if status == TOP_CROSSED else WRONG), n
 
-    `syncs` are SYNC by `event.instrument`. Only what is PASSED has moved the record; a message that
-    is CROSSED or FULL has spoilt the book.
-    """
+
+@inner
+def _is_book(s, first, last):
+    """Tell whether a message that begins with STATUS is one of the book."""
+    if s.rule & LIMITED:
+        return last.kind == CHECKSUM
+    return first.ref != 0 or s.rule & CHAINED == 0
+
+
+@inner
+def _judge(syncs, events, n):
+    """Return (verdict, events now) of a message of one instrument."""
     first = events[0]
     s = syncs[first.instrument]
     kind = first.kind
     if kind == TRADE:
         s.heard_ns[HEARD_TRADE] = first.ts_local_ns
-        return np.int64(PASSED)
+        return np.int64(PASSED), n
     if kind == QUOTE:
         s.heard_ns[HEARD_QUOTE] = first.ts_local_ns
-        return np.int64(PASSED)
-    if kind == STATUS and first.ref == 0 and s.rule & CHAINED:  # a trade without size
-        return np.int64(PASSED)
+        return np.int64(PASSED), n
+    if kind == STATUS and not _is_book(s, first, events[n - 1]):  # a trade without size
+        return np.int64(PASSED), n
     s.heard_ns[HEARD_DEPTH] = first.ts_local_ns
     if s.state != GOOD:
-        return np.int64(PASSED if s.state == 0 else HELD)
+        return np.int64(PASSED if s.state == 0 else HELD), n
     if kind == CLEAR:
-        return np.int64(SNAPSHOT)
+        return np.int64(SNAPSHOT), n
     if s.rule & CHAINED:
         if first.ref != s.last:
-            return np.int64(ORDER)
+            return np.int64(ORDER), n
         s.last = first.seq
-        s.ts_exch_ns = first.ts_exch_ns
         s.recent[s.messages & (RECENT - 1)] = first.seq
+    s.ts_exch_ns = first.ts_exch_ns
     s.messages += 1
-    return _apply(s, events, n)
+    if s.rule & LIMITED:
+        return _apply_limited(s, events, n)
+    return _apply(s, events, n), n
+
+
+@kernel
+def check_message(syncs, events, n):
+    """Check the message in events[:n], of one instrument; return its events | verdict << 32.
+
+    `syncs` are SYNC by `event.instrument`. A LIMITED book wants room for as many events again. Only
+    what is PASSED has moved the record; a message that is CROSSED, FULL or WRONG has spoilt the
+    book.
+    """
+    verdict, n = _judge(syncs, events, n)
+    return n | (verdict << VERDICT_BITS)
 
 
 @kernel
@@ -117,7 +154,7 @@ def read_checked(feed, frame, n, ts_local_ns, out, syncs, link):
         if number != link.count + 1:
             return count | (np.int64(COUNT) << VERDICT_BITS)
         link.count = number
-    return count | (check_message(syncs, out, count) << VERDICT_BITS)
+    return check_message(syncs, out, count)
 
 
 @kernel(types.int64(types.int64, types.int64, types.int64))

@@ -1,0 +1,67 @@
+"""Books whose messages have no number, but a checksum of the best levels (Kraken).
+
+The subscription begins with a snapshot. After each message the ten best levels of the book must
+have the message's checksum; else something was lost, came twice or in another order, and the
+channel is subscribed anew. Levels behind the tenth are not under the checksum: what is lost of
+them alone shows when they come near the touch. Levels behind the subscribed depth are cut off
+(kernels/top_book.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kimera_cli.feeds.connection import decimals_of
+from kimera_cli.feeds.kraken import DEPTH
+from kimera_cli.feeds.sync import BookSync, Want
+from kimera_cli.kernels.sync import GOOD, LIMITED
+from kimera_cli.kernels.top_book import TOP, TOP_CROSSED, TOP_OK, top_clear, top_message
+from kimera_cli.layouts import CHECKSUM, Events
+
+
+class CrcSync(BookSync):
+    """One book."""
+
+    rule = LIMITED
+    source = Want.SUBSCRIPTION
+
+    def memory(self) -> Any:
+        """Return the memory of an empty book."""
+        top = np.zeros(1, TOP).view(np.recarray)
+        tick, lot = self.instrument.tick, self.instrument.lot
+        top["depth"] = DEPTH
+        top["px_factor"] = int(tick.scaleb(decimals_of(tick)))
+        top["qty_factor"] = int(lot.scaleb(decimals_of(lot)))
+        return top
+
+    def whole(self, message: Events) -> list[Events]:
+        """Take a snapshot, if it is not older than what came before it."""
+        if self.is_late(message):
+            self.counts.repeated += 1
+            return []
+        rows = self._fill(message)
+        if len(rows):
+            self.row["state"], self.row["ts_exch_ns"] = GOOD, message[0]["ts_exch_ns"]
+            self.wants, self.reason = Want.NOTHING, ""
+            self.counts.synced += 1
+            return [rows]
+        return self.lose("a snapshot that is no good book", int(message[0]["ts_local_ns"]))
+
+    def hold(self, message: Events) -> list[Events]:
+        """Drop a change: the snapshot that begins the channel is yet to come."""
+        self.counts.dropped += 1
+        self.note(message)
+        return []
+
+    def _fill(self, message: Events) -> Events:
+        """Make the book of a snapshot; return its events, none when it is not good."""
+        if message[-1]["kind"] != CHECKSUM:
+            return message[:0]
+        rows = np.concatenate((message, np.zeros_like(message)))
+        top_clear(self.book)
+        status, n = top_message(self.book, rows.view(np.recarray), len(message))
+        self.counts.crossed += status == TOP_CROSSED
+        self.counts.checksums += status not in (TOP_OK, TOP_CROSSED)
+        return rows[: n if status == TOP_OK else 0]
