@@ -27,6 +27,9 @@ COMMANDS: dict[str, Spec] = {
     "bench": Spec("kimera_cli.commands.bench", "Measure kimera, and its peers in the same run."),
     "profile": Spec("kimera_cli.commands.profile", "List, show and check profiles."),
     "schema": Spec("kimera_cli.commands.schema", "Print the JSON Schema of output records."),
+    "venue": Spec(
+        "kimera_cli.commands.venue", "Serve simulated exchanges for tests and paper trading."
+    ),
     "tune-host": Spec(
         "kimera_cli.commands.tune_host", "Probe, plan, apply, revert and verify host settings."
     ),

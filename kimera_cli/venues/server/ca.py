@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import os
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from kimera_cli.files import write_atomic
+
 DAYS = 30
 
 
@@ -24,7 +25,7 @@ class Authority(NamedTuple):
     root: Path
     """Certificate that clients trust (PEM)."""
     leaf: Path
-    """Certificate and key of the server (PEM, mode 0600)."""
+    """Certificate and key of the server (PEM)."""
 
     def server_context(self) -> ssl.SSLContext:
         """Return the context that the TLS port serves with."""
@@ -40,8 +41,8 @@ def make_authority(folder: Path, hosts: Iterable[str], now: dt.datetime) -> Auth
     root = _root(root_key, now)
     leaf = _leaf(root, root_key, leaf_key, sorted(set(hosts)), now)
     files = Authority(folder / "ca.pem", folder / "leaf.pem")
-    _write(files.root, root.public_bytes(serialization.Encoding.PEM), 0o644)
-    _write(files.leaf, leaf.public_bytes(serialization.Encoding.PEM) + _pem(leaf_key), 0o600)
+    write_atomic(files.root, root.public_bytes(serialization.Encoding.PEM))
+    write_atomic(files.leaf, leaf.public_bytes(serialization.Encoding.PEM) + _pem(leaf_key))
     return files
 
 
@@ -96,11 +97,3 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    temporary.replace(path)

@@ -13,7 +13,7 @@ from kimera_cli.venues.server.http_wire import response_bytes, upgrade_bytes
 from kimera_cli.venues.server.websocket import ServerSocket
 
 if TYPE_CHECKING:
-    from kimera_cli.venues.server.host import Host, Venue
+    from kimera_cli.venues.server.host import Handler, Venue
 
 MAX_BODY = 1 << 20
 
@@ -21,7 +21,7 @@ MAX_BODY = 1 << 20
 class Connection(asyncio.Protocol):
     """Parses requests and hands them to the host, one at a time and in order."""
 
-    def __init__(self, host: Host, secure: bool) -> None:
+    def __init__(self, host: Handler, secure: bool) -> None:
         self.host = host
         self.secure = secure
         self.transport: asyncio.Transport

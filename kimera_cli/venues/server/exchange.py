@@ -81,7 +81,7 @@ class Exchange:
         self.started_ns = clock.now_ns()
         self.desks = {m.symbol: Desk(m, seed, self.started_ns) for m in markets}
         self.orders_by_id: dict[int, Order] = {}
-        self.trade_ids = count(FIRST_TRADE)
+        self.trade_count = 0
         self._order_ids = count(FIRST_ORDER)
         self._listeners: list[Listener] = []
 
@@ -392,6 +392,11 @@ class Exchange:
             run.publish()
             invariants.check_uncrossed(run.desk)
         self.emit(RequestDone(now))
+
+    def next_trade_id(self) -> int:
+        """Count a trade and return its id."""
+        self.trade_count += 1
+        return FIRST_TRADE + self.trade_count - 1
 
     def order_changed(self, event: OrderChanged) -> None:
         """Count a change of an order and tell it."""

@@ -130,7 +130,7 @@ class Execution:
     def _trade(self, maker: Order, taker: Order, report: Report) -> None:
         exchange, market = self.exchange, self.desk.market
         trade = Trade(
-            next(exchange.trade_ids), market, report.px_ticks, report.qty_lots, taker.side,
+            exchange.next_trade_id(), market, report.px_ticks, report.qty_lots, taker.side,
             self.now_ns, maker, taker,
         )  # fmt: skip
         self.desk.record(trade)

@@ -64,6 +64,8 @@ class Venue:
     background: list[Background] = field(default_factory=list)
     log: deque[LogEntry] = field(default_factory=lambda: deque(maxlen=LOG_LENGTH))
     maintenance: bool = False
+    requests: int = 0
+    bugs: int = 0
     first_answers: dict[str, bytes] = field(default_factory=dict)
     """Answers by target since a `stale` fault was set."""
 
@@ -75,6 +77,7 @@ class Venue:
 
     def report(self, error: Exception, where: str) -> None:
         """Tell the operator of a bug."""
+        self.bugs += 1
         self.on_bug(self.name, where, error)
 
     def leave(self, conversation: Conversation) -> None:
@@ -92,6 +95,21 @@ class Venue:
         self.dialect.tick(now)
 
 
+class Handler(Protocol):
+    """What a Connection hands its requests to: a Host, or the control API."""
+
+    connections: set[Connection]
+
+    def connected(self, connection: Connection) -> None:
+        """A TCP connection is made."""
+
+    def handle(self, connection: Connection, request: Request, keep_alive: bool) -> None:
+        """Answer a request, at once or later."""
+
+    def upgrade(self, connection: Connection, request: Request) -> None:
+        """Open a websocket, or refuse it."""
+
+
 class Host:
     """Several venues behind one port or two."""
 
@@ -100,7 +118,6 @@ class Host:
         self.by_host = {name: venue for venue in venues for name in venue.dialect.hosts}
         self.faults = faults
         self.connections: set[Connection] = set()
-        self.requests = 0
 
     # routing
 
@@ -141,7 +158,7 @@ class Host:
         if venue is None:
             connection.write(_unknown(request), keep_alive)
             return
-        self.requests += 1
+        venue.requests += 1
         hooks = self.faults.by_hook
         if not hooks:
             connection.write(self.carry_out(venue, request), keep_alive)

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 from kimera_cli.errors import VenueError
 from kimera_cli.venues.server.connection import Connection
-from kimera_cli.venues.server.host import TICK_S, Host
+from kimera_cli.venues.server.host import TICK_S, Handler, Host
 
 LOOPBACK = "127.0.0.1"
 
 
 @dataclass(slots=True)
 class Listener:
-    """A host that listens. Port 0 takes a free one."""
+    """A host (or the control API) that listens. Port 0 takes a free one."""
 
-    host: Host
+    host: Handler
     port: int = 0
     tls_port: int = 0
     _servers: list[asyncio.Server] = field(default_factory=list)
@@ -28,7 +28,8 @@ class Listener:
         self.port = await self._open(self.port, None)
         if context is not None:
             self.tls_port = await self._open(self.tls_port, context)
-        self._turn()
+        if isinstance(self.host, Host):
+            self._turn(self.host)
 
     async def _open(self, port: int, context: ssl.SSLContext | None) -> int:
         loop = asyncio.get_running_loop()
@@ -44,9 +45,9 @@ class Listener:
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
-    def _turn(self) -> None:
-        self.host.tick()
-        self._beat = asyncio.get_running_loop().call_later(TICK_S, self._turn)
+    def _turn(self, host: Host) -> None:
+        host.tick()
+        self._beat = asyncio.get_running_loop().call_later(TICK_S, self._turn, host)
 
     async def stop(self) -> None:
         """Close the ports and all connections."""

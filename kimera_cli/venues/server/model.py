@@ -99,6 +99,15 @@ class Market:
         self.min_cost = amounts.atoms(self.min_notional)
         self.last_px = self.ticks(self.start_px)
 
+    def set_minimum(self, qty: Decimal | None = None, notional: Decimal | None = None) -> None:
+        """Change the least quantity or value of an order, as venues do at times."""
+        if qty is not None:
+            self.min_qty = qty
+            self.min_lots = max(1, -int(-qty // self.lot))
+        if notional is not None:
+            self.min_notional = notional
+            self.min_cost = amounts.atoms(notional)
+
     def ticks(self, price: Decimal | str | float) -> int:
         """Return a client's price in ticks; Reject tick when off the grid or not above 0."""
         found, rest = divmod(decimal(price, "price"), self.tick)

@@ -7,13 +7,14 @@ The file is TOML, readable by its owner only: one table per venue with key, secr
 from __future__ import annotations
 
 import base64
-import os
+import json
 import string
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 from uuid import UUID
 
+from kimera_cli.files import write_atomic
 from kimera_cli.venues.server.keys import ALL, Key, Permission
 
 ALPHABET = string.ascii_letters + string.digits
@@ -86,14 +87,8 @@ def write_keys(path: Path, keys: Iterable[Key]) -> None:
         for key in keys
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write("\n".join(tables))
-    temporary.replace(path)
+    write_atomic(path, "\n".join(tables).encode())
 
 
 def _quoted(text: str) -> str:
-    import json
-
-    return json.dumps(text)
+    return json.dumps(text)  # a TOML basic string

@@ -166,6 +166,7 @@ class Dialect(VenueDialect):
         routes = {(method, f"/api/v3/{name}"): route for (method, name), route in spot.items()}
         for path in ("margin/allPairs", "margin/isolated/allPairs"):
             routes["GET", f"/sapi/v1/{path}"] = Signed(nothing, "read")
+        routes["GET", "/sapi/v1/asset/tradeFee"] = Signed(act.trade_fees, "read")
         routes["GET", "/sapi/v1/capital/config/getall"] = Signed(
             lambda account, params: coins(self.exchange, account), "read", 10
         )

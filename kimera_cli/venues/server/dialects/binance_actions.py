@@ -243,6 +243,16 @@ class Actions:
             },
         }
 
+    def trade_fees(self, account: int, params: Params) -> list[Json]:
+        """GET /sapi/v1/asset/tradeFee."""
+        chosen = [self.market(params)] if params.get("symbol") else self.exchange.markets
+        rates = self.exchange.rates(account)
+        fees = {
+            "makerCommission": shapes.rate_text(rates.maker),
+            "takerCommission": shapes.rate_text(rates.taker),
+        }
+        return [{"symbol": shapes.name_of(market), **fees} for market in chosen]
+
 
 def _sent(params: Params, name: str, required: bool) -> str | None:
     value = params.get(name) or None

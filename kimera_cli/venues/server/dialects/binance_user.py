@@ -108,7 +108,7 @@ def execution_report(event: OrderChanged) -> dict[str, Any]:
         "T": ms,
         "t": fill.trade_id if fill else -1,
         "I": order.id * 64 + order.version,
-        "w": order.is_open and bool(order.engine_id),
+        "w": order.is_open and order.kind == "limit",
         "m": fill.maker if fill else False,
         "M": fill is not None,
         "O": order.created_ns // shapes.MS,

@@ -1,0 +1,91 @@
+"""`kimera venue`: exchanges on this machine, for tests and paper trading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kimera_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from kimera_cli.context import Context
+
+app = typer.Typer(
+    help="Simulated exchanges on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+Duration = Annotated[
+    str | None, typer.Option("--for", metavar="DURATION", help="Stop after 90s, 10m, ...")
+]
+
+
+@app.callback()
+def _group() -> None:
+    """Simulated exchanges on this machine."""
+
+
+@app.command()
+def serve(
+    ctx: typer.Context,
+    venues: Annotated[
+        str, typer.Option("--venues", help="Names with commas between; all by default.")
+    ] = "",
+    port: Annotated[int, typer.Option(help="Plain HTTP and websocket; 0: a free port.")] = 0,
+    tls_port: Annotated[int, typer.Option(help="TLS; 0: a free port.")] = 0,
+    control_port: Annotated[int, typer.Option(help="Control API; 0: a free port.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of background, history and keys.")] = 0,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Faults to inject, TOML.")
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Background acts per second and market.")] = 20.0,
+    limits: Annotated[bool, typer.Option(help="Keep the venues' rate limits.")] = True,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where CA and keys are written.")
+    ] = None,
+    for_: Duration = None,
+) -> None:
+    """Serve venues on 127.0.0.1 until Ctrl-C: their real protocols over a matching engine."""
+    from kimera_cli.venues.server.build import Setup
+    from kimera_cli.venues.server.dialects import available
+    from kimera_cli.venues.server.faults import read_script
+    from kimera_cli.venues.server.serve import Ports, serve
+
+    world: Context = ctx.obj
+    names = [name.strip() for name in venues.split(",") if name.strip()] or available()
+    rules = read_script(faults) if faults else []
+    seconds = _seconds(for_)
+    with world.output() as out:
+
+        def announce(record: object) -> None:
+            out.emit(record)  # type: ignore[arg-type]
+            out.flush()
+
+        def bug(venue: str, where: str, error: Exception) -> None:
+            world.diagnostics.warning(f"{venue}: {where}: {type(error).__name__}: {error}")
+
+        ended = serve(
+            Setup(venues=names, seed=seed, rate=rate, limits=limits),
+            Ports(port, tls_port, control_port),
+            folder or world.home / "venue",
+            rules,
+            world.now_ns,
+            bug,
+            announce,
+            seconds,
+        )
+        for record in ended:
+            out.emit(record)
+
+
+def _seconds(text: str | None) -> float | None:
+    from kimera_cli.units import NS_PER_S, parse_duration_ns
+
+    try:
+        return None if text is None else parse_duration_ns(text) / NS_PER_S
+    except ValueError as error:
+        raise UsageError("usage.duration", str(error)) from None

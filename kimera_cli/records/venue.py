@@ -1,0 +1,30 @@
+"""The simulated venues: where they listen, and what happened at them."""
+
+from __future__ import annotations
+
+from kimera_cli.records.base import Record
+
+
+class VenueListening(Record, frozen=True):
+    """A venue server is ready: ports on 127.0.0.1, CA certificate and keys file for clients."""
+
+    venues: list[str]
+    port: int
+    tls_port: int
+    control_port: int
+    ca: str
+    keys: str
+    seed: int
+
+
+class VenueEnded(Record, frozen=True):
+    """What happened at one venue; its books, holds and sums of assets were found right.
+
+    `bugs` counts errors of the server itself; 0 is expected.
+    """
+
+    venue: str
+    requests: int
+    orders: int
+    trades: int
+    bugs: int
