@@ -10,12 +10,14 @@ import typer
 
 if TYPE_CHECKING:
     from kimera_cli.context import Context
+    from kimera_cli.engine.build import Choices, Plan
+    from kimera_cli.engine.request import RunRequest
 
 app = typer.Typer(help="Run the loop: market in, strategies, gate, simulated venue, report out.")
 
 
 Source = Annotated[
-    str | None, typer.Option(help="demo or replay. Default: replay when there is what to.")
+    str | None, typer.Option(help="demo, replay or venue. Default: replay when there is what to.")
 ]
 Replay = Annotated[
     list[str] | None,
@@ -49,6 +51,19 @@ Table = Annotated[
     list[Path] | None,
     typer.Option(metavar="FILE", help="Decision table, for strategies that read one."),
 ]
+Markets = Annotated[
+    list[str] | None,
+    typer.Option("--market", metavar="VENUE/SYMBOL", help="Market of a live venue; repeatable."),
+]
+Server = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE|URL", help="A venue server on this machine in place of the venues themselves."
+    ),
+]
+Keys = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="API keys (mode 0600), for the account's fees.")
+]
 Repeat = Annotated[
     str | None,
     typer.Option("--from", metavar="RUN|MANIFEST", help="Repeat a run from its manifest."),
@@ -70,13 +85,18 @@ def run(
     shape: Shape = None,
     out: Out = None,
     table: Table = None,
+    market: Markets = None,
+    server: Server = "",
+    keys: Keys = None,
     repeat: Repeat = None,
 ) -> None:
-    """Run strategies on the demo market or on recordings; leave a folder with journal and report.
+    """Run strategies on the demo market, recordings or live venues; leave journal and report.
 
     kimera run --replay RECORDING... --strategy glft,ofi_taker --set gamma=0.2
+
+    kimera run --source venue --market binance/BTCUSDT --for 10m
     """
-    from kimera_cli.engine.build import Choices, build_request, plan, repeat_request
+    from kimera_cli.engine.build import Choices, plan
     from kimera_cli.engine.first_use import compiling
 
     world: Context = ctx.obj
@@ -99,10 +119,29 @@ def run(
     with compiling(world.diagnostics):
         from kimera_cli.engine.drive import drive, prepare
 
-        request = build_request(planned, world) if planned else repeat_request(choices, world)
+        request = _request(planned, choices, world, market or [], server, keys)
         session = prepare(request, world)
     with world.output() as stream:
         drive(session, world, stream)
+
+
+def _request(
+    planned: Plan | None,
+    choices: Choices,
+    world: Context,
+    markets: list[str],
+    server: str,
+    keys: Path | None,
+) -> RunRequest:
+    from kimera_cli.engine.build import build_request, repeat_request
+
+    if planned is None:
+        return repeat_request(choices, world)
+    if planned.kind == "venue":
+        from kimera_cli.live.plan import LiveChoices, live_request
+
+        return live_request(planned, LiveChoices(markets, server, keys), world)
+    return build_request(planned, world)
 
 
 def _names(typed: list[str] | None) -> list[str] | None:

@@ -69,6 +69,8 @@ def plan(choices: Choices, world: Context) -> Plan:
     kill_file = _check_place(choices, world)
     kind = _source_kind(choices)
     settings, typed = split_sets(parse_sets(choices.settings))
+    if kind == "venue":
+        choices.shape = _live_shape(choices.shape)
     resolved = load_profile(world.profile, world.env, {**settings, **_flags(choices)})
     infos = _strategies(resolved)
     params = parameters(infos, resolved, typed)
@@ -85,13 +87,21 @@ def plan(choices: Choices, world: Context) -> Plan:
 
 def build_request(planned: Plan, world: Context) -> RunRequest:
     """Return the request of a plan: strategies compiled, recordings imported and open."""
-    choices, resolved = planned.choices, planned.resolved
-    profile = _with_own_rates(resolved)
+    profile = planned.resolved.profile
     if planned.kind == "replay":
-        sources = replay_sources(choices.replay, world)
+        sources = replay_sources(planned.choices.replay, world)
     else:
         sources = demo_sources(profile, profile.run.seed)
     check_queue(sources, profile)
+    return request_of(planned, sources, world, live=paced_plan(sources, profile))
+
+
+def request_of(
+    planned: Plan, sources: Sequence[EventSource], world: Context, *, live: LivePlan | None
+) -> RunRequest:
+    """Return the request of a plan on these sources: strategies compiled, tables open."""
+    choices, resolved = planned.choices, planned.resolved
+    profile = _with_own_rates(resolved)
     tables = open_tables(choices.tables, sources)
     return RunRequest(
         source=planned.kind,
@@ -112,7 +122,7 @@ def build_request(planned: Plan, world: Context) -> RunRequest:
         tables=tables,
         shape=profile.run.shape,
         runtime=rings_of(profile.run.shape, resolved.name, world),
-        live=paced_plan(sources, profile),
+        live=live,
     )
 
 
@@ -210,10 +220,10 @@ def _duration_ns(kind: str, resolved: Resolved) -> int:
 
 def _source_kind(choices: Choices) -> str:
     kind = choices.source or ("replay" if choices.replay else "demo")
-    if kind not in ("demo", "replay"):
+    if kind not in ("demo", "replay", "venue"):
         raise UsageError(
             "usage.source",
-            f"expected --source as demo or replay, was '{kind}'",
+            f"expected --source as demo, replay or venue, was '{kind}'",
             "kimera run --help",
         )
     if kind == "replay" and not choices.replay:
@@ -222,13 +232,24 @@ def _source_kind(choices: Choices) -> str:
             "expected what to replay, was nothing",
             "name a dataset (kimera fetch list) or a recording: kimera run --replay PATH",
         )
-    if kind == "demo" and choices.replay:
+    if kind != "replay" and choices.replay:
         raise UsageError(
             "usage.source",
-            "expected either the demo market or recordings, was both",
-            "leave out --source demo or --replay",
+            f"expected either --source {kind} or recordings, was both",
+            f"leave out --source {kind} or --replay",
         )
     return kind
+
+
+def _live_shape(typed: str | None) -> str:
+    """Live feeds are a process of their own."""
+    if typed in (None, "split"):
+        return "split"
+    raise UsageError(
+        "usage.shape",
+        f"expected --shape split with --source venue, was {typed}",
+        "a live feed is a process of its own; leave --shape out",
+    )
 
 
 def _strategies(resolved: Resolved) -> list[StrategyInfo]:

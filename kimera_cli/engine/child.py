@@ -17,7 +17,7 @@ from typing import Any
 from kimera_cli import errors
 from kimera_cli.errors import KimeraError, RunError
 
-READY, RESULT, ERROR, BROKEN = "ready", "result", "error", "broken"
+READY, RESULT, ERROR, BROKEN, NOTE = "ready", "result", "error", "broken", "note"
 LONG_S = 60.0
 """A child that says nothing for so long while it starts (imports, cold caches) is given up."""
 
@@ -34,6 +34,8 @@ class Child:
         context = multiprocessing.get_context("spawn")
         self.name = name
         self._results: list[Any] = []
+        self.notes: list[KimeraError] = []
+        """What the child met and is mending, oldest first; whoever reads them takes them."""
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve, args=(theirs, cores, task, arguments), name=name, daemon=True
@@ -62,7 +64,8 @@ class Child:
         if self._results:
             return
         if self._pipe.poll(0):
-            self._receive()
+            while self._pipe.poll(0) and not self._results:
+                self._receive()
         elif not self._process.is_alive():
             raise self._gone()
 
@@ -100,6 +103,8 @@ class Child:
             )
         if kind == RESULT:
             self._results.append(value)
+        elif kind == NOTE:
+            self.notes.append(_error_of(value))
 
     def _gone(self) -> RunError:
         return RunError(
@@ -121,8 +126,7 @@ def _serve(
     try:
         pipe.send((RESULT, task(pipe, *arguments)))
     except KimeraError as error:
-        known = (type(error).__name__, error.code, error.message, error.hint, error.details)
-        _send(pipe, (ERROR, known))
+        _send(pipe, (ERROR, _told(error)))
     except Exception as error:
         _send(pipe, (BROKEN, f"{type(error).__name__}: {error}"))
 
@@ -130,6 +134,15 @@ def _serve(
 def _send(pipe: Connection, told: tuple[str, Any]) -> None:
     with contextlib.suppress(OSError):
         pipe.send(told)
+
+
+def note(pipe: Connection, error: KimeraError) -> None:
+    """Tell the parent what went wrong and is being mended; called in the child."""
+    _send(pipe, (NOTE, _told(error)))
+
+
+def _told(error: KimeraError) -> tuple[str, str, str, str, dict[str, Any]]:
+    return type(error).__name__, error.code, error.message, error.hint, error.details
 
 
 def _error_of(told: tuple[str, str, str, str, dict[str, Any]]) -> KimeraError:

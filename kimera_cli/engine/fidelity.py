@@ -20,6 +20,8 @@ _QUEUES = {
     "l3": "exact first in, first out, from the recording's own orders",
 }
 
+_FEEDS = {"demo": "synthetic market", "replay": "recording", "venue": "live feed"}
+
 _DURABILITIES = {
     "batch": "batch: written behind the loop; a killed process loses the slice in work",
     "process": "process: each slice of the loop is in a memory-mapped log before the next begins",
@@ -53,8 +55,7 @@ def _latency(kind: str, ns: int, sigma: float) -> str:
 def _latencies(latency: Latency, source: str) -> dict[str, str]:
     feed = _latency(latency.feed, latency.feed_ns, latency.sigma)
     if latency.feed == "recorded":
-        whose = "synthetic market" if source == "demo" else "recording"
-        feed = f"recorded: the {whose}'s own time stamps"
+        feed = f"recorded: the {_FEEDS[source]}'s own time stamps"
     return {
         "feed": feed,
         "entry": _latency(latency.entry, latency.entry_ns, latency.sigma),
@@ -86,4 +87,5 @@ def fidelity(
         "spot_short": "allowed, borrowed at no cost" if profile.risk.spot_short else "not allowed",
         "rates": dict(profile.portfolio.rates),
         "durability": durability(profile),
+        **({"clocks": request.clocks} if request.clocks else {}),
     }

@@ -17,6 +17,7 @@ from kimera_cli.engine.pace import Pace
 if TYPE_CHECKING:
     from kimera_cli.engine.request import RunRequest
     from kimera_cli.engine.shape import RunShape
+    from kimera_cli.errors import KimeraError
 
 
 class Intake(Protocol):
@@ -33,6 +34,9 @@ class Intake(Protocol):
 
     def look(self) -> None:
         """Between slices: follow the clock."""
+
+    def notices(self) -> list[KimeraError]:
+        """Return what the feed mended since the last call."""
 
     def end(self) -> None:
         """Nothing more is to come: let the loop reach its end."""
@@ -67,6 +71,10 @@ class Replay:
     def end(self) -> None:
         """Let the loop end at its next moment."""
         self._arrays.loop[0]["max_events"] = 1
+
+    def notices(self) -> list[KimeraError]:
+        """A recording has nothing to mend."""
+        return []
 
     def finish(self) -> dict[str, Any]:
         """Nothing to tell: every event was waited for."""

@@ -15,7 +15,7 @@ from kimera_cli.engine.breaker import OverloadBreaker
 from kimera_cli.engine.child import Child
 from kimera_cli.engine.live import GO, STOP
 from kimera_cli.engine.pause import Pause
-from kimera_cli.errors import DataError
+from kimera_cli.errors import DataError, KimeraError
 from kimera_cli.layouts import Events
 from kimera_cli.shm.ring import Consumer
 
@@ -90,6 +90,14 @@ class LiveIntake:
         self._breaker.look(self._now_ns())
         for ring in self._rings:
             ring.feed.check()
+
+    def notices(self) -> list[KimeraError]:
+        """Return what the feeds mended since the last call."""
+        found: list[KimeraError] = []
+        for feed in {id(ring.feed): ring.feed for ring in self._rings}.values():
+            found += feed.notes
+            feed.notes.clear()
+        return found
 
     def finish(self) -> dict[str, Any]:
         """Stop the feed and return what became of its events."""

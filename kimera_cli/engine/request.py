@@ -60,3 +60,5 @@ class RunRequest:
     """Where a split run makes its rings."""
     live: LivePlan | None = None
     """The feed of a run whose events do not wait for it."""
+    clocks: dict[str, Any] = field(default_factory=dict)
+    """Live venues: how far each one's clock is from ours, as measured before the run."""

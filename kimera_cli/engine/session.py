@@ -42,7 +42,7 @@ from kimera_cli.kernels.state import (
     TIME_LIMIT,
 )
 from kimera_cli.layouts import DENIALS
-from kimera_cli.records import Record, RunSummary
+from kimera_cli.records import Notice, Record, RunSummary
 
 _KILL = DENIALS.index("kill_switch")
 ENDED = (DONE, TIME_LIMIT)
@@ -171,8 +171,16 @@ class Session:
             if status != CALL_PYTHON or self._nearly_full():
                 yield self.decoder.records(self._drain())
             self._serve(status)
+            if notices := self._intake.notices():
+                yield iter(self._told(notices))
         yield self._tables.records()
         yield self._stages.records(self.folder.run)
+
+    def _told(self, notices: list[KimeraError]) -> list[Record]:
+        now = self._now_ns()
+        return [
+            Notice(ts_ns=now, code=n.code, message=n.message, details=n.details) for n in notices
+        ]
 
     def stop(self) -> None:
         """Let the loop end at its next moment."""

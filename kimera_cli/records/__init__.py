@@ -20,7 +20,16 @@ from kimera_cli.records.profile import ProfileInfo, ProfileValue
 from kimera_cli.records.report import Comparison, Metric, ReportFile, Stage
 from kimera_cli.records.strategy import Strategy, StrategyParam, Written
 from kimera_cli.records.table import DecisionTable, TableCell, TablePoint, TableQuality, TableUse
-from kimera_cli.records.trading import Breaker, Denial, Fill, Funding, Halt, Order, RunSummary
+from kimera_cli.records.trading import (
+    Breaker,
+    Denial,
+    Fill,
+    Funding,
+    Halt,
+    Notice,
+    Order,
+    RunSummary,
+)
 from kimera_cli.records.venue import VenueEnded, VenueListening
 
 ALL: tuple[type[Record], ...] = tuple(Record.__subclasses__())
@@ -56,6 +65,7 @@ __all__ = [
     "JournalEntry",
     "JsonObject",
     "Metric",
+    "Notice",
     "Order",
     "Preparation",
     "ProfileInfo",

@@ -94,6 +94,15 @@ class Breaker(Record, frozen=True):
     limit_ns: int
 
 
+class Notice(Record, frozen=True):
+    """Something went wrong around a run and was, or is being, mended: a connection, a book."""
+
+    ts_ns: int
+    code: str
+    message: str
+    details: JsonObject = {}
+
+
 class RunSummary(Record, frozen=True):
     """What a run came to."""
 

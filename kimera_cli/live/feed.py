@@ -1,0 +1,81 @@
+"""The feed process of a run on live venues: websockets to one ring that the engine reads."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kimera_cli.engine.child import READY, note
+from kimera_cli.engine.feed_process import SLOTS
+from kimera_cli.feeds.client import Surroundings, serve
+from kimera_cli.feeds.live import LiveFeed, Stream, World
+from kimera_cli.feeds.output import RingOutput
+from kimera_cli.feeds.rest import RestClient
+from kimera_cli.layouts import EVENT
+from kimera_cli.shm.conflate import ConflatingProducer
+from kimera_cli.shm.ring import ring_shape
+from kimera_cli.shm.segment import Clocks
+from kimera_cli.venues.clients.addresses import Addresses, Internet, server_from
+
+
+class FeedArguments(NamedTuple):
+    """What to read, and where; `server` empty: the venues themselves."""
+
+    streams: tuple[Stream, ...]
+    server: str = ""
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the venues' hosts are."""
+        return server_from(self.server)[0] if self.server else Internet()
+
+
+def publish_live(
+    wire: Any, told: FeedArguments, paths: Sequence[Path], clocks: Clocks
+) -> dict[str, Any]:
+    """Publish what the venues send until STOP; return how books and events fared."""
+    (path,) = paths
+    producer = ConflatingProducer(path, ring_shape(EVENT, SLOTS), clocks)
+    found: dict[str, Any] = {}
+
+    async def work() -> None:
+        addresses = told.addresses
+        around = Surroundings(
+            clocks.now_ns, clocks.monotonic_ns, random.SystemRandom().random,
+            lambda error: note(wire, error),
+        )  # fmt: skip
+        async with RestClient(addresses) as rest:
+            feed = LiveFeed(
+                told.streams, RingOutput(producer), World(around, rest.fetch, addresses)
+            )
+            wire.send((READY, None))
+            wire.recv()  # GO: the engine is there
+            loop = asyncio.get_running_loop()
+            loop.add_reader(wire.fileno(), feed.stop)  # STOP, or the engine is gone
+            await feed.run()
+            loop.remove_reader(wire.fileno())
+            found.update(_fared(feed))
+
+    serve(work)
+    producer.close()
+    return found | {"events": producer.conflation._asdict()}
+
+
+def _fared(feed: LiveFeed) -> dict[str, Any]:
+    books = {
+        state.instrument.name: {
+            "good": state.good,
+            "reason": state.reason,
+            **asdict(state.counts),
+        }
+        for state in feed.states()
+    }
+    frames = {
+        f"{c.intake.reader.dialect.venue} {number}": c.intake.reader.counts
+        for number, c in enumerate(feed.connections)
+    }
+    return {"books": books, "frames": frames}

@@ -1,0 +1,72 @@
+"""From what was typed to the request of a run on live venues."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kimera_cli.engine.build import Plan, request_of
+from kimera_cli.engine.live import LivePlan
+from kimera_cli.engine.request import RunRequest
+from kimera_cli.errors import ProfileError, UsageError
+from kimera_cli.feeds.live import Stream
+from kimera_cli.live.feed import FeedArguments, publish_live
+from kimera_cli.live.markets import Market, ask_markets, keys_of, parse_markets
+from kimera_cli.live.source import LiveSource
+
+if TYPE_CHECKING:
+    from kimera_cli.context import Context
+
+
+@dataclass
+class LiveChoices:
+    """The options of `kimera run --source venue` as typed."""
+
+    markets: list[str] = field(default_factory=list)
+    server: str = ""
+    keys: Path | None = None
+
+
+def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequest:
+    """Return the request: markets and clocks asked for, strategies compiled."""
+    _check(planned)
+    told = FeedArguments((), choices.server)
+    wanted = parse_markets(choices.markets)
+    keys = keys_of(choices.keys, wanted, world)
+    markets = ask_markets(wanted, told.addresses, keys, world)
+    told = told._replace(streams=_streams(markets))
+    live = LivePlan(publish_live, told, (0,), tuple(-m.clock_ahead_ns for m in markets))
+    fees = planned.resolved.profile.fees
+    if missing := [v for v in wanted if v not in keys and None in (fees.maker, fees.taker)]:
+        world.diagnostics.warning(
+            f"the fees of {', '.join(missing)} depend on an account and are taken as 0: "
+            "give --keys FILE, or --set fees.maker=... --set fees.taker=..."
+        )
+    sources = [LiveSource(market.instrument) for market in markets]
+    request = request_of(planned, sources, world, live=live)  # type: ignore[arg-type]
+    clocks = {
+        m.instrument.venue: {"ahead_ns": m.clock_ahead_ns, "uncertainty_ns": m.clock_uncertainty_ns}
+        for m in markets
+    }
+    return dataclasses.replace(request, clocks=clocks)
+
+
+def _check(planned: Plan) -> None:
+    run = planned.resolved.profile.run
+    if run.speed != "max" and planned.resolved.origins["run.speed"] == "flag":
+        raise UsageError("usage.speed", f"expected no --speed with --source venue, was {run.speed}")
+    if planned.resolved.profile.queue.model == "l3":
+        raise ProfileError(
+            "profile.queue",
+            "expected a queue model for price levels with --source venue, was l3",
+            "choose --set queue.model=power, log or risk_averse",
+        )
+
+
+def _streams(markets: list[Market]) -> tuple[Stream, ...]:
+    by_venue: dict[str, list[Any]] = {}
+    for market in markets:
+        by_venue.setdefault(market.instrument.venue, []).append(market.instrument)
+    return tuple(Stream(tuple(instruments)) for instruments in by_venue.values())
