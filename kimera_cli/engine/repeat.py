@@ -49,6 +49,7 @@ def repeated_request(choices: Choices, world: Context, kill_file: Path) -> RunRe
     stated = folder.manifest
     try:
         profile = msgspec.convert(stated["profile"], Profile)
+        _refuse_live(folder, profile)
         strategies = [_strategy(one) for one in stated["strategies"]]
         sources = _sources(stated, profile, world)
     except (KeyError, TypeError, msgspec.ValidationError) as error:
@@ -74,6 +75,16 @@ def repeated_request(choices: Choices, world: Context, kill_file: Path) -> RunRe
         shape=shape,
         runtime=rings_of(shape, stated["profile_name"], world),
     )
+
+
+def _refuse_live(folder: RunFolder, profile: Profile) -> None:
+    """A feed that does not wait comes differently each time."""
+    if folder.manifest["source"] == "venue" or profile.run.backpressure == "conflate":
+        raise UsageError(
+            "usage.from",
+            f"expected a run whose feed waited for it, was run {folder.run} on a feed that did not",
+            "record the venue (kimera fetch record) and replay the recording",
+        )
 
 
 def check_repeated(repeats: Repeated, summary: RunSummary) -> None:

@@ -98,6 +98,43 @@ def test_damage_that_the_feed_process_finds_is_told_as_ever(
     assert told[0] == told[1]
 
 
+CONFLATE = ("--set", "run.backpressure=conflate")
+
+
+@pytest.fixture
+def spot_recording(shared_data: Path) -> Path:
+    path = shared_data / "hftbacktest" / "spot_btcusdt_20240808.gz"
+    if not path.exists():
+        pytest.skip(f"no recording {path.name}: set KIMERA_TEST_DATA")
+    return path
+
+
+def test_a_paced_feed_that_does_not_wait(
+    program: Program, spot_recording: Path, tmp_path: Path
+) -> None:
+    """Every event is either passed on, merged with a later one of its level, or was delayed."""
+    env = {"KIMERA_RUNTIME": str(tmp_path / "rings")}
+    args = ("run", "--replay", spot_recording, "--shape", "split", "--speed", "500x", *CONFLATE)
+    said = program(*args, "--format", "jsonl", env=env)
+    assert said.code == 0, said.err
+    (told,) = said.summary["feed"].values()
+    assert told["taken"] >= told["passed"] + told["merged"] > 0
+    assert said.summary["events"] >= told["passed"]
+    assert said.summary["market_seconds"] > 300
+    again = program("run", "--from", said.summary["folder"], "--format", "jsonl", env=env)
+    assert again.error["code"] == "usage.from"
+
+
+@pytest.mark.parametrize(
+    "more", [("--shape", "threads", "--speed", "9x"), ("--shape", "split"), ("--speed", "9x")]
+)
+def test_only_a_paced_feed_of_its_own_process_conflates(
+    program: Program, more: tuple[str, ...]
+) -> None:
+    said = program(*SHORT, *CONFLATE, *more)
+    assert (said.code, said.error["code"]) == (2, "profile.backpressure")
+
+
 @pytest.mark.parametrize("who", ["feed", "order"])
 def test_a_killed_process_ends_the_run_and_keeps_the_journal(
     kimera: Kimera, program: Program, who: str
