@@ -77,7 +77,7 @@ def _run(session: Session, world: Context, out: Output, interrupts: Interrupts) 
             if streamed:
                 for record in records:
                     out.emit(record)
-                if session.request.speed:
+                if session.request.speed or session.request.live:
                     out.flush()
             seen = _show(bar, session, seen)
     if interrupts.asked:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Intake(Protocol):
     """Where the loop's events and its time come from."""
 
-    def begin(self) -> None:
-        """The run begins: time passes from now on."""
+    def begin(self) -> int:
+        """The run begins: time passes from now on. Return the market time at which it does."""
 
     def fill(self, k: int) -> None:
         """Bring stream k at least one more event, or the word that it has ended."""
@@ -51,9 +51,10 @@ class Replay:
     def __init__(self, feed: Feed, pace: Pace, arrays: LoopArrays) -> None:
         self._feed, self._pace, self._arrays = feed, pace, arrays
 
-    def begin(self) -> None:
-        """Let market time begin, if it follows a pace."""
+    def begin(self) -> int:
+        """Let market time begin, if it follows a pace; it does so with the first event."""
         self.look()
+        return self._pace.start_ns
 
     def fill(self, k: int) -> None:
         """Bring stream k at least one more event, or the word that it has ended."""
@@ -91,8 +92,8 @@ class Around(NamedTuple):
 
 def open_intake(
     request: RunRequest, shape: RunShape, arrays: LoopArrays, shift_ns: int, around: Around
-) -> tuple[Intake, int]:
-    """Return the intake of a run and the time at which its market begins."""
+) -> Intake:
+    """Return the intake of a run."""
     if request.live is None:
         return _replay(request, shape, arrays, shift_ns, around)
     paced = request.speed > 0
@@ -105,12 +106,12 @@ def open_intake(
     if request.live.venue_shift_ns:
         arrays.streams["venue_shift_ns"] = request.live.venue_shift_ns
     breaker = OverloadBreaker(arrays.gate, request.profile.risk.max_queue_age_ns)
-    return LiveIntake(shape.rings, arrays, breaker, clock, request.live.hold_ns), start_ns
+    return LiveIntake(shape.rings, arrays, breaker, clock, request.live.hold_ns)
 
 
 def _replay(
     request: RunRequest, shape: RunShape, arrays: LoopArrays, shift_ns: int, around: Around
-) -> tuple[Intake, int]:
+) -> Intake:
     feed = Feed(shape.sources, arrays, request.profile.latency, shift_ns)
     for k in range(len(request.sources)):
         feed.fill(k)
@@ -119,4 +120,4 @@ def _replay(
     ]
     start_ns = min(firsts, default=0)
     pace = Pace(request.speed, start_ns, around.monotonic_ns, around.sleep)
-    return Replay(feed, pace, arrays), start_ns
+    return Replay(feed, pace, arrays)

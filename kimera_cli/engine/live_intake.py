@@ -66,10 +66,12 @@ class LiveIntake:
         loop["hold_ns"] = hold_ns
         loop["pause_ns"] = 0
 
-    def begin(self) -> None:
-        """Let the feed begin."""
+    def begin(self) -> int:
+        """Let the feed begin, and time."""
         self._rings[0].feed.tell(GO)
+        start_ns = self._now_ns()
         self.look()
+        return start_ns
 
     def fill(self, k: int) -> None:
         """A live loop never asks for data."""

@@ -91,12 +91,13 @@ class Session:
         )
         shift = feed_shift_ns(request.sources, request.profile.latency)
         self.fidelity = fidelity(request, self.instruments, shift)
-        self._intake, self.start_ns = open_intake(
+        self._intake = open_intake(
             request, self._shape, self.arrays, shift, Around(self._now_ns, monotonic_ns, sleep)
         )
         self.decoder = Decoder([s.spec.name for s in request.strategies], self.instruments)
         self.marks = Marks(len(self.instruments))
-        self.loop_ns = self._next_look_ns = 0
+        self.start_ns = self.loop_ns = self._next_look_ns = 0
+        self._begun = False
         self.feed: dict[str, Any] = {}
         """What became of the events of a feed that did not wait."""
 
@@ -163,7 +164,8 @@ class Session:
         When `stop` says so the run ends at its next moment, cleanly: with a last sample.
         """
         status = -1
-        self._intake.begin()
+        if not self._begun:
+            self.start_ns, self._begun = self._intake.begin(), True
         while status not in ENDED:
             if stop():
                 self.stop()

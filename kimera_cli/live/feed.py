@@ -55,10 +55,15 @@ def publish_live(
             wire.send((READY, None))
             wire.recv()  # GO: the engine is there
             loop = asyncio.get_running_loop()
-            loop.add_reader(wire.fileno(), feed.stop)  # STOP, or the engine is gone
+
+            def stop() -> None:
+                """STOP was said, or the engine is gone."""
+                loop.remove_reader(wire.fileno())
+                found.update(_fared(feed))
+                feed.stop()
+
+            loop.add_reader(wire.fileno(), stop)
             await feed.run()
-            loop.remove_reader(wire.fileno())
-            found.update(_fared(feed))
 
     serve(work)
     producer.close()
