@@ -29,6 +29,7 @@ from kimera_cli.kernels.parse_layout import (
     OP_NAME,
     OP_NUMBER,
     OP_PRICE,
+    OP_ROWS,
     OP_SIGNED,
     OP_SIZE,
     OP_TEXT,
@@ -42,6 +43,7 @@ from kimera_cli.kernels.parse_layout import (
     REG_SIDE,
     REG_SIZE,
     REG_TIME,
+    ROW,
     RULE,
     SHAPE,
     TIME,
@@ -59,8 +61,10 @@ from kimera_cli.kernels.parse_match import (
     stands,
 )
 from kimera_cli.kernels.parse_number import decimal_steps, iso_time, unsigned_integer
-from kimera_cli.layouts import CLEAR, F_SNAPSHOT, NO_SIDE, STATUS, TRADE
+from kimera_cli.kernels.parse_rows import read_rows
+from kimera_cli.layouts import BID, CLEAR, F_SNAPSHOT, NO_SIDE, STATUS, TRADE
 
+_ROW = len(ROW)
 _COMMA, _BRACKET, _DASH = 44, 93, 45
 
 
@@ -84,6 +88,9 @@ def read_frame(feed, frame, n, ts_local_ns, out):
     registers[REG_COUNT] = -1
     registers[REG_NEWEST] = 0
     iso_at, iso_length, iso_value = np.int64(0), np.int64(0), np.int64(0)
+    row_at = np.int64(-1)
+    bid_at, bid_length = np.int64(-1), np.int64(0)
+    ask_at, ask_length = np.int64(-1), np.int64(0)
     i = np.int64(0)
     pc = np.int64(0)
     count = np.int64(0)
@@ -132,6 +139,33 @@ def read_frame(feed, frame, n, ts_local_ns, out):
             if count < 0:
                 status = count
                 break
+        elif code == OP_ROWS:
+            if which < 0:
+                status = np.int64(-WRONG_SYMBOL)
+                break
+            if row_at < 0:
+                bid_at, ask_at = np.int64(-1), np.int64(-1)
+            else:  # a row was just read op by op: those like it need no ops
+                length = op.length + feed.ops[pc + 2].length + iso_length + feed.ops[pc + 4].length
+                if registers[REG_SIDE] == BID:
+                    bid_at, bid_length = row_at, length + feed.ops[pc + 1].length
+                else:
+                    ask_at, ask_length = row_at, length + feed.ops[pc + 1].b
+                rows = (bid_at, bid_length, ask_at, ask_length)
+                symbol = feed.symbols[which]
+                count, i, ended = read_rows(
+                    feed, frame, i, pc, symbol, flags, ts_local_ns, out, count, rows
+                )
+                if ended != 0:
+                    row_at = np.int64(-1)
+                    pc += _ROW
+                    continue
+            row_at = i
+            if not literal_stands(frame, i, op):
+                i += common_bytes(frame, i, op)
+                status = np.int64(-SHAPE)
+                break
+            i += op.length
         elif code == OP_PRICE or code == OP_SIZE:
             if which < 0:
                 status = np.int64(-WRONG_SYMBOL)
@@ -178,6 +212,7 @@ def read_frame(feed, frame, n, ts_local_ns, out):
                 i -= 1
                 status = np.int64(-SHAPE)
                 break
+            row_at = np.int64(-1)
         elif code == OP_TEXT:
             status, i = skip_text(frame, i)
             if status < 0:

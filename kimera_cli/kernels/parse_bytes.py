@@ -23,6 +23,9 @@ from kimera_cli.kernels.bits import cttz
 PAD = 128
 """Bytes of buffer behind the largest frame: no load at a cursor reaches further."""
 
+WIDE = 64
+"""Bytes that masks tell of and `same_wide` compares."""
+
 _M64 = (1 << 64) - 1
 _ONES = 0x0101010101010101
 _HIGH = 0x8080808080808080
@@ -66,6 +69,11 @@ def digit_mask(frame: Any, i: int) -> Any:
 def point_mask(frame: Any, i: int) -> Any:
     """Return a uint64 whose bit k tells whether frame[i + k] is a point, for 64 bytes."""
     return np.uint64(sum(1 << k for k in range(64) if frame[i + k] == 46))
+
+
+def same_wide(frame: Any, i: int, j: int) -> Any:
+    """Tell whether the WIDE bytes at i are those at j."""
+    return bytes(frame[i : i + WIDE]) == bytes(frame[j : j + WIDE])
 
 
 def lowest_bit(mask: Any) -> Any:
@@ -142,6 +150,23 @@ def _raw_mask(first: int, last: int) -> Any:
         return types.uint64(frame, types.intp), generate
 
     return mask
+
+
+@intrinsic
+def _same_wide(typing_context, frame, i, j):
+    """Compare 64 bytes with 64 others."""
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        line = ir.VectorType(ir.IntType(8), WIDE)
+        loaded = [
+            builder.load(builder.bitcast(builder.gep(data, [at]), ir.PointerType(line)), align=1)
+            for at in args[1:]
+        ]
+        unlike = builder.bitcast(builder.icmp_unsigned("!=", *loaded), ir.IntType(WIDE))
+        return builder.icmp_unsigned("==", unlike, ir.Constant(ir.IntType(WIDE), 0))
+
+    return types.boolean(frame, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -239,6 +264,20 @@ def _checked_points(frame, i):
     for k in range(64):
         mask |= np.uint64(frame[i + k] == 46) << np.uint64(k)
     return mask
+
+
+@overload(same_wide)
+def _same_wide_compiled(frame, i, j):
+    if numba.config.BOUNDSCHECK:
+        return _checked_same
+    return lambda frame, i, j: _same_wide(frame, i, j)
+
+
+def _checked_same(frame, i, j):
+    same = True
+    for k in range(WIDE):
+        same &= frame[i + k] == frame[j + k]
+    return same
 
 
 @overload(lowest_bit)

@@ -14,6 +14,7 @@ import numpy as np
 from numba import types
 
 from kimera_cli.kernels._jit import kernel
+from kimera_cli.kernels.direct import direct
 from kimera_cli.kernels.parse import read_frame
 from kimera_cli.kernels.parse_layout import FEED
 from kimera_cli.kernels.pointers import array_at
@@ -29,8 +30,11 @@ def table_of(feed: Any, frame: Any, out: Any) -> I64:
     return np.array(rows, np.int64).ravel()
 
 
-@kernel(types.int64(types.int64, types.int64, types.int64))
-def enter(address, n, ts_local_ns):
+_TAKES = types.int64(types.int64, types.int64, types.int64)
+
+
+@kernel(_TAKES, nogil=False)
+def _enter(address, n, ts_local_ns):
     """Call `read_frame` on the arrays of the table at `address`."""
     a = array_at(address, 6, np.int64)
     return read_frame(
@@ -40,3 +44,7 @@ def enter(address, n, ts_local_ns):
         ts_local_ns,
         array_at(a[4], a[5], EVENT),
     )
+
+
+enter = direct(_enter, _TAKES)
+"""`enter(address of the table, bytes of the frame, ts_local_ns)`."""

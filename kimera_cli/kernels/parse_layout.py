@@ -49,6 +49,14 @@ OP_END = 14
 """The message is complete: flags `a` of MESSAGE_*."""
 OP_NUMBER = 15
 """A JSON number of any length and form, without meaning to us."""
+OP_ROWS = 16
+"""A literal, as OP_LITERAL, that begins a row of a list of levels; the ops of ROW follow."""
+
+ROW = (
+    *(OP_LITERAL, OP_CHOICE, OP_LITERAL, OP_ISO, OP_LITERAL, OP_PRICE, OP_LITERAL, OP_SIZE),
+    *(OP_LITERAL, OP_EMIT, OP_EACH),
+)
+"""Ops of a list whose rows are read many at a time (`parse_rows`): its first becomes OP_ROWS."""
 
 MESSAGE_FILL = 1
 """Time, seq and ref of all events are those read anywhere in the message."""

@@ -196,6 +196,7 @@ def compiled(name: str):  # type: ignore[no-untyped-def]
     return {
         1: kernel(lambda a: function(a)),
         2: kernel(lambda a, b: function(a, b)),
+        3: kernel(lambda a, b, c: function(a, b, c)),
         4: kernel(lambda a, b, c, d: function(a, b, c, d)),
     }
 
@@ -205,7 +206,7 @@ BY_NAME = {
     for name in (
         *("load8", "load64", "digits_ahead", "digits_value", "spelled", "digit_mask"),
         *("point_mask", "lowest_bit", "next_bits", "find_byte", "first_bytes", "mixed"),
-        "exact_steps",
+        *("exact_steps", "same_wide"),
     )
 }
 
@@ -243,6 +244,16 @@ def test_masks_of_a_frame(text: bytes | str) -> None:
     assert points == sum(1 << k for k, byte in enumerate(raw) if byte == 46)
     assert both("lowest_bit", np.uint64(points)) == (raw.find(b".") if b"." in raw else 64)
     both("next_bits", np.uint64(points))
+
+
+@many
+@given(st.binary(min_size=128, max_size=128), st.integers(0, 64), st.integers(0, 127))
+def test_wide_comparison(raw: bytes, at: int, changed: int) -> None:
+    frame = frame_of(raw[:64] + raw[:64])
+    assert both("same_wide", frame, 0, 64)
+    assert both("same_wide", frame, at, at)
+    frame[changed] ^= 1
+    assert not both("same_wide", frame, 0, 64)
 
 
 @many
