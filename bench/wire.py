@@ -28,9 +28,10 @@ import numpy as np
 
 from kimera_cli.context import from_process
 from kimera_cli.errors import KimeraError
-from kimera_cli.feeds.client import FeedClient, Link, Surroundings, serve
+from kimera_cli.feeds.client import FeedClient, Link, serve
 from kimera_cli.feeds.pump import Pump
 from kimera_cli.feeds.reader import FrameReader
+from kimera_cli.feeds.surroundings import Surroundings
 from kimera_cli.layouts import EVENT
 from kimera_cli.records import Bench
 from kimera_cli.shm.conflate import ConflatingProducer

@@ -11,19 +11,18 @@ nothing happens), the limit doubles up to sixteen times.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kimera_cli.errors import KimeraError, VenueError
+from kimera_cli.errors import VenueError
+from kimera_cli.feeds.audit import Auditor, AuditPlan
 from kimera_cli.feeds.backoff import Backoff
 from kimera_cli.feeds.dialect import Dialect, Kind
 from kimera_cli.feeds.intake import Intake
+from kimera_cli.feeds.surroundings import Fetch, Surroundings
 from kimera_cli.feeds.sync import Want
 from kimera_cli.instrument import Instrument
 
-Fetch = Callable[[str], Awaitable[bytes]]
-"""Returns the body of a GET; VenueError when there is none. `retry_after_s` may be in its details.
-"""
 _NS = 1_000_000_000
 _DOUBLINGS = 4
 
@@ -43,6 +42,7 @@ class Patience:
     lasting_s: float = 60.0
     """A book that was good for so long makes the next request immediate again."""
     asking: Backoff = field(default_factory=lambda: Backoff(first_s=1.0))
+    audits: AuditPlan = field(default_factory=AuditPlan)
 
 
 @dataclass
@@ -82,17 +82,6 @@ class Silence:
         return True
 
 
-@dataclass(frozen=True)
-class World:
-    """What an attendant may not reach for by itself."""
-
-    now_ns: Callable[[], int]
-    monotonic_ns: Callable[[], int]
-    random: Callable[[], float]
-    report: Callable[[KimeraError], None]
-    fetch: Fetch
-
-
 class Attendant:
     """One connection's. `check` is called some times a second, in the loop's thread."""
 
@@ -100,23 +89,32 @@ class Attendant:
         self,
         intake: Intake,
         kinds: Sequence[Kind],
-        world: World,
+        around: Surroundings,
+        fetch: Fetch,
         patience: Patience | None = None,
     ) -> None:
-        self.intake, self.kinds, self.world = intake, tuple(kinds), world
+        self.intake, self.kinds = intake, tuple(kinds)
+        self.around, self.fetch = around, fetch
         self.patience = patience or Patience()
         self.dialect: Dialect = intake.reader.dialect
         self.instruments = dict(zip(intake.reader.numbers, intake.reader.instruments, strict=True))
         self.asking = {number: Asking() for number in intake.books}
+        self.auditor = self._auditor()
         self.resubscriptions = 0
         self._silences: dict[tuple[int, Kind], Silence] = {}
         self._send: Callable[[bytes], None] | None = None
         self._since_ns = 0
         intake.wanting = self.see_to_books
 
+    def _auditor(self) -> Auditor:
+        rule, instruments = self.dialect.books, self.instruments
+        audit = rule.audit if rule is not None else None
+        addresses = {k: audit(instruments[k]) for k in self.intake.books} if audit else {}
+        return Auditor(self.intake, addresses, self.around, self.fetch, self.patience.audits)
+
     def connected(self, send: Callable[[bytes], None]) -> None:
         """A connection came about, on which all streams were asked for."""
-        self._send, self._since_ns = send, self.world.monotonic_ns()
+        self._send, self._since_ns = send, self.around.monotonic_ns()
         self.intake.connected()
         limits = self.patience.silence_s
         self._silences = {
@@ -131,6 +129,7 @@ class Attendant:
     def lost(self) -> None:
         """The connection is gone; answers to what was asked on it are of no use."""
         self._send = None
+        self.auditor.lost()
         for asking in self.asking.values():
             if asking.task is not None:
                 asking.task.cancel()
@@ -140,15 +139,16 @@ class Attendant:
         """Look after silence and wants."""
         if self._send is None:
             return
-        now = self.world.monotonic_ns()
+        now = self.around.monotonic_ns()
         for (number, kind), silence in self._silences.items():
             if silence.check(self.intake.heard(number, kind), now):
                 self._silent(number, kind)
+        self.auditor.check()
         self.see_to_books()
 
     def see_to_books(self) -> None:
         """Ask for what books want, as far as it is time."""
-        now = self.world.monotonic_ns()
+        now = self.around.monotonic_ns()
         for number, asking in self.asking.items():
             book = self.intake.books[number]
             if book.good:
@@ -156,9 +156,9 @@ class Attendant:
                 continue
             if asking.good_ns:
                 asking.good_ns = 0
-                self.world.report(self._lost(number, book.reason))
+                self.around.report(self._lost(number, book.reason))
             if self._is_due(number, asking, now):
-                wait_s = self.patience.asking.wait_s(asking.attempts, self.world.random)
+                wait_s = self.patience.asking.wait_s(asking.attempts, self.around.random)
                 asking.attempts += 1
                 asking.again_ns = now + int(wait_s * _NS)
                 self._ask(number, asking)
@@ -195,13 +195,13 @@ class Attendant:
     async def _fetch(self, number: int, asking: Asking, url: str) -> None:
         """Ask for a book over REST and hand the answer in."""
         try:
-            payload = await self.world.fetch(url)
-            self.intake.answer(number, payload, self.world.now_ns())
+            payload = await self.fetch(url)
+            self.intake.answer(number, payload, self.around.now_ns())
         except VenueError as error:
             pause_s = float(error.details.get("retry_after_s", 0.0))
-            soonest = self.world.monotonic_ns() + int(pause_s * _NS)
+            soonest = self.around.monotonic_ns() + int(pause_s * _NS)
             asking.again_ns = max(asking.again_ns, soonest)
-            self.world.report(error)
+            self.around.report(error)
         finally:
             asking.task = None
         self.see_to_books()
@@ -224,12 +224,12 @@ class Attendant:
             self._subscribe(instrument, kind)
             return
         was_good = self.intake.books[number].good
-        self.intake.silence(number, self.world.now_ns())
+        self.intake.silence(number, self.around.now_ns())
         if was_good or self.intake.books[number].source is Want.SNAPSHOT:
             self._subscribe(instrument, kind)
             again = int(self.patience.answer_s * _NS)
             subscribed = self.intake.books[number].source is Want.SUBSCRIPTION
-            now = self.world.monotonic_ns()
+            now = self.around.monotonic_ns()
             self.asking[number].again_ns = now + again if subscribed else 0
 
     def _lost(self, number: int, reason: str) -> VenueError:

@@ -14,21 +14,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
 
 from picows import WSCloseCode, WSError, WSMsgType, WSTransport, ws_connect
 
-from kimera_cli.errors import KimeraError, RunError, UsageError, VenueError
+from kimera_cli.errors import RunError, UsageError, VenueError
 from kimera_cli.feeds.backoff import Backoff
 from kimera_cli.feeds.dialect import Dialect, Kind
 from kimera_cli.feeds.intake import Intake
 from kimera_cli.feeds.listener import LARGEST, Counts, Listener
 from kimera_cli.feeds.network import Addresses, Direct, dialled
 from kimera_cli.feeds.pump import Pump
+from kimera_cli.feeds.surroundings import Surroundings
 from kimera_cli.instrument import Instrument
+
+__all__ = ["TICK_S", "FeedClient", "Link", "Surroundings", "link_for", "serve"]
 
 TICK_S = 0.25
 """How often silence, pings and the ring's heartbeat are looked after."""
@@ -56,17 +59,6 @@ class Link:
     """How long a stopping client waits for the consumer to take what still waits."""
     backoff: Backoff = field(default_factory=Backoff)
     addresses: Addresses = field(default_factory=Direct)
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a client may not reach for by itself: clocks, chance, waiting, and whom to tell."""
-
-    now_ns: Callable[[], int]
-    monotonic_ns: Callable[[], int]
-    random: Callable[[], float]
-    report: Callable[[KimeraError], None]
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class Attending(Protocol):

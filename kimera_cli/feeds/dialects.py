@@ -14,6 +14,7 @@ _DIALECTS = {
     "binancecoinm": "binance:BINANCE_COINM",
     "bybit": "bybit:BYBIT",
     "coinbase": "coinbase:COINBASE",
+    "coinbaseexchange": "coinbaseexchange:COINBASE_EXCHANGE",
     "htx": "htx:HTX",
     "kraken": "kraken:KRAKEN",
     "okx": "okx:OKX",

@@ -17,6 +17,7 @@ from kimera_cli.feeds.dialect import KINDS, Kind
 from kimera_cli.feeds.output import Output
 from kimera_cli.feeds.reader import Checks, FrameReader, Payload
 from kimera_cli.feeds.sync import BookSync, mark
+from kimera_cli.feeds.sync_audit import AuditSync
 from kimera_cli.feeds.sync_count import Numbering
 from kimera_cli.kernels.sync import COUNT, PASSED, SLOW, SYNC, VERDICT_BITS, check_message
 from kimera_cli.layouts import (
@@ -105,6 +106,24 @@ class Intake:
         """Take the answer to a request for a book; VenueError `venue.frame`: it cannot be read."""
         events = self.reader.snapshot(payload, number, ts_local_ns)
         self._show(self.books[number].whole(events))
+
+    def watch(self, number: int) -> None:
+        """A book is asked for, to compare the own one with."""
+        book = self.books[number]
+        if isinstance(book, AuditSync):
+            book.watch()
+
+    def told(self, number: int, payload: bytes, ts_local_ns: int) -> None:
+        """Take that answer; VenueError `venue.frame`: it cannot be read."""
+        events, book = self.reader.snapshot(payload, number, ts_local_ns), self.books[number]
+        if isinstance(book, AuditSync):
+            book.told(events)
+
+    def judge(self, number: int, ts_local_ns: int) -> None:
+        """The answer has been there for a while: compare."""
+        book = self.books[number]
+        if isinstance(book, AuditSync):
+            self._show(book.judge(ts_local_ns))
 
     def silence(self, number: int, ts_local_ns: int) -> None:
         """The depth channel of an instrument was silent for too long."""

@@ -26,15 +26,15 @@ from typing import NamedTuple
 import numpy as np
 
 from kimera_cli.errors import KimeraError, UsageError
-from kimera_cli.feeds.attend import Attendant, Fetch, Patience
-from kimera_cli.feeds.attend import World as Attended
-from kimera_cli.feeds.client import FeedClient, Surroundings, link_for
+from kimera_cli.feeds.attend import Attendant, Patience
+from kimera_cli.feeds.client import FeedClient, link_for
 from kimera_cli.feeds.dialect import Dialect, Kind
 from kimera_cli.feeds.dialects import dialect_of
 from kimera_cli.feeds.intake import Intake, sync_rows
 from kimera_cli.feeds.network import Addresses, Direct
 from kimera_cli.feeds.output import Output
 from kimera_cli.feeds.reader import Checks, FrameReader
+from kimera_cli.feeds.surroundings import Fetch, Surroundings
 from kimera_cli.feeds.sync import BookSync, SyncCounts
 from kimera_cli.feeds.sync_count import Numbering
 from kimera_cli.instrument import Instrument
@@ -85,10 +85,7 @@ class Connection:
     ) -> None:
         self.intake = intake_of(dialect, numbered, kinds, output)
         around = world.around
-        attended = Attended(
-            around.now_ns, around.monotonic_ns, around.random, around.report, world.fetch
-        )
-        self.attendant = Attendant(self.intake, kinds, attended, world.patience)
+        self.attendant = Attendant(self.intake, kinds, around, world.fetch, world.patience)
         instruments = [instrument for _, instrument in numbered]
         link = link_for(dialect, instruments, kinds, addresses=world.addresses)
         link = replace(link, silence_s=world.silence_s)

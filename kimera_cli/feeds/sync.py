@@ -29,6 +29,7 @@ from kimera_cli.kernels.sync import (
     RECENT,
     SNAPSHOT,
     WAITING,
+    WATCHED,
     WRONG,
 )
 from kimera_cli.layouts import (
@@ -136,6 +137,9 @@ class BookSync(ABC):
         if verdict == WRONG:
             self.counts.checksums += 1
             return self.lose("its checksum is another one", ts_local_ns)
+        if verdict == WATCHED:
+            self.touched(message)
+            return [message]
         assert verdict == FULL, verdict
         return self.lose("the book has more levels than there is room for", ts_local_ns)
 
@@ -146,6 +150,9 @@ class BookSync(ABC):
     @abstractmethod
     def hold(self, message: Events) -> list[Events]:
         """Take a change while the book is not good; return what may be shown."""
+
+    def touched(self, message: Events) -> None:  # noqa: B027 - most rules watch nothing
+        """A message passed that was to be looked at."""
 
     def lose(self, reason: str, ts_local_ns: int) -> list[Events]:
         """The book is not good any more; return the mark, if it was."""

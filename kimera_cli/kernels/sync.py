@@ -47,6 +47,7 @@ SYNC = np.dtype(
         ("book", "i8"),  # address of the BOOK; LIMITED: of the TOP
         ("heard_ns", "i8", (3,)),  # local time of the last depth, trade, quote message
         ("messages", "i8"),  # book messages that passed
+        ("watched", "i8"),  # 1: messages that pass are to be looked at (WATCHED)
         ("recent", "i8", (RECENT,)),
     ],
     align=True,
@@ -56,10 +57,11 @@ SYNC = np.dtype(
 LINK = np.dtype([("numbered", "i8"), ("count", "i8")], align=True)
 """One connection: whether the venue numbers its messages, of all channels, and the last number."""
 
-(PASSED, HELD, SNAPSHOT, ORDER, CROSSED, FULL, COUNT, SLOW, WRONG) = range(9)
+(PASSED, HELD, SNAPSHOT, ORDER, CROSSED, FULL, COUNT, SLOW, WRONG, WATCHED) = range(10)
 """What became of a message: it passed; its book is not good; it is a whole book; it does not follow
 the last one; it leaves a crossed book; the book has no room; a message of the connection is missing
-or came twice; the frame was read slowly and is not checked yet; the checksum is another one.
+or came twice; the frame was read slowly and is not checked yet; the checksum is another one; it
+passed and is to be looked at.
 """
 VERDICT_BITS = 32
 """A result above zero is the number of events, and the verdict << 32."""
@@ -76,7 +78,9 @@ def _apply(s, events, n):
             status |= book_put(book, np.int64(e.side), e.px_ticks, e.qty_lots)
     if status != BOOK_OK:
         return np.int64(FULL)
-    return np.int64(CROSSED if book.best_bid_ticks >= book.best_ask_ticks else PASSED)
+    if book.best_bid_ticks >= book.best_ask_ticks:
+        return np.int64(CROSSED)
+    return np.int64(WATCHED if s.watched else PASSED)
 
 
 @inner

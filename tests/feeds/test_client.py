@@ -24,12 +24,13 @@ from kimera_cli.data.streams import open_lines
 from kimera_cli.errors import DataError, KimeraError, RunError, UsageError
 from kimera_cli.feeds.backoff import Backoff
 from kimera_cli.feeds.binance import BINANCE
-from kimera_cli.feeds.client import FeedClient, Link, Surroundings, link_for, serve
+from kimera_cli.feeds.client import FeedClient, Link, link_for, serve
 from kimera_cli.feeds.dialect import KINDS, Dialect
 from kimera_cli.feeds.listener import LARGEST
 from kimera_cli.feeds.okx import OKX
 from kimera_cli.feeds.pump import Pump
 from kimera_cli.feeds.reader import FrameReader
+from kimera_cli.feeds.surroundings import Surroundings
 from kimera_cli.instrument import Instrument
 from kimera_cli.kernels.fence import store_relaxed
 from kimera_cli.layouts import CLEAR, DEPTH, EVENT, F_GAP, TRADE, Events

@@ -15,10 +15,11 @@ from kimera_cli.data.checks.level_book import LevelBook
 from kimera_cli.errors import KimeraError
 from kimera_cli.feeds.attend import Patience
 from kimera_cli.feeds.backoff import Backoff
-from kimera_cli.feeds.client import Surroundings, serve
+from kimera_cli.feeds.client import serve
 from kimera_cli.feeds.live import LiveFeed, Stream, World
 from kimera_cli.feeds.network import Host
 from kimera_cli.feeds.output import FunctionOutput
+from kimera_cli.feeds.surroundings import Surroundings
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import ASK, BID, CLEAR, DEPTH, F_GAP, F_LAST, Events
 
