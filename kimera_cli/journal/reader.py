@@ -10,7 +10,8 @@ from typing import Self
 from urllib.parse import quote
 
 from kimera_cli.journal.chain import Entry, Head, Header
-from kimera_cli.journal.database import damaged_journal, no_journal, read_head, read_header
+from kimera_cli.journal.database import no_journal, read_head, read_header
+from kimera_cli.journal.failures import damaged_journal
 
 BATCH = 4096
 

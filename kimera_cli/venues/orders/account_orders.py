@@ -39,11 +39,17 @@ VenueName = tuple[str, str]
 
 
 class OrderChange(NamedTuple):
-    """One order before and after an entry, and the fill that did it."""
+    """One order before and after an entry."""
 
     before: OrderState | None
     after: OrderState
-    fill: VenueFill | None = None
+    entry: Entry
+    """What did it: the entry that came, or one that had been held back for this order."""
+
+    @property
+    def fill(self) -> VenueFill | None:
+        """The fill that did it."""
+        return self.entry.fill if isinstance(self.entry, FillUpdate) else None
 
 
 class AccountOrders:
@@ -68,7 +74,7 @@ class AccountOrders:
         """Take an entry; return the orders that it changed (none when it said nothing new)."""
         match entry:
             case Planned(intent=intent):
-                return self._begin(intent)
+                return self._begin(intent, entry)
             case Adopted():
                 return self._adopt(entry)
             case Baseline():
@@ -110,21 +116,21 @@ class AccountOrders:
         """Return the fills that no order of ours explains."""
         return [fill for fills in self.unclaimed.values() for fill in fills]
 
-    def _begin(self, intent: Intent) -> list[OrderChange]:
+    def _begin(self, intent: Intent, entry: Entry) -> list[OrderChange]:
         if intent.client_id in self.states:
             return []
         state = self.states[intent.client_id] = begin(intent)
-        return [OrderChange(None, state)]
+        return [OrderChange(None, state, entry)]
 
     def _adopt(self, entry: Adopted) -> list[OrderChange]:
         order = entry.order
         key = self.key_of(order.client_id)
         if order.client_id in self.states or key is None:
             return self._order_told(order, OrderUpdate(order=order))
-        begun = self._begin(intent_of(order, key.number, entry.account))
+        self._begin(intent_of(order, key.number, entry.account), entry)
         self.foreign.pop((order.symbol, order.venue_order_id), None)
         changes = self._advance(order.client_id, OrderUpdate(order=order))
-        return [OrderChange(None, changes[-1].after)] if changes else begun
+        return [OrderChange(None, changes[0].after, entry), *changes[1:]]
 
     def _order_told(self, order: VenueOrder, entry: OrderUpdate) -> list[OrderChange]:
         name = (order.symbol, order.venue_order_id)
@@ -156,11 +162,10 @@ class AccountOrders:
         if before is None:
             return []
         after = advance(before, entry)
-        fill = entry.fill if isinstance(entry, FillUpdate) else None
         if after == before:
             return []
         self.states[client_id] = after
-        return [OrderChange(before, after, fill), *self._claim(after)]
+        return [OrderChange(before, after, entry), *self._claim(after)]
 
     def _claim(self, state: OrderState) -> list[OrderChange]:
         """Give an order whose venue id has become known what was told of that id before."""

@@ -1,0 +1,100 @@
+"""From entries back to orders: reading an intents journal, and its log into its database."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from kimera_cli.journal import intent_tables as tables
+from kimera_cli.journal.failures import damaged_journal
+from kimera_cli.journal.frame_log import frames
+from kimera_cli.journal.intent_store import IntentStore, Rows, StoredEntry
+from kimera_cli.venues.orders.account_orders import AccountOrders, OrderChange
+from kimera_cli.venues.orders.entry import Entry
+from kimera_cli.venues.orders.machine import OrderState
+from kimera_cli.venues.orders.outcome import FillUpdate, VenueFill
+
+DATABASE, LOG = "intents.db", "intents.log"
+_DECODER: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
+_FRAME = struct.Struct("<qqB")
+
+
+def read_orders(folder: Path) -> AccountOrders:
+    """Return an account's orders as its journal has them, also while another process writes it.
+
+    DataError `data.journal` when there is none or when it was changed.
+    """
+    store = IntentStore.read(folder / DATABASE)
+    try:
+        orders = _folded(store)
+        for row in _waiting(store, folder / LOG):
+            orders.apply(_decoded(folder / LOG, row.body))
+        return orders
+    finally:
+        store.leave()
+
+
+def recover(store: IntentStore, log: Path) -> AccountOrders:
+    """Fold the entries, and bring those of the log that the database has not got into it."""
+    orders = _folded(store)
+    rows = list(_waiting(store, log))
+    changed: dict[str, OrderState] = {}
+    fills: list[tuple[VenueFill, int | None]] = []
+    for row in rows:
+        entry = _decoded(log, row.body)
+        changes = orders.apply(entry)
+        changed |= {change.after.client_id: change.after for change in changes}
+        fills += told_fills(entry, changes)
+    if rows:
+        store.write(rows_of(rows, changed, fills))
+    return orders
+
+
+def told_fills(entry: Entry, changes: list[OrderChange]) -> list[tuple[VenueFill, int | None]]:
+    """Return the fills whose rows change, with the number of the order that they belong to."""
+    own = [(c.fill, c.after.intent.number) for c in changes if c.fill is not None]
+    return [(entry.fill, None)] if isinstance(entry, FillUpdate) and not changes else [*own]
+
+
+def rows_of(
+    entries: list[StoredEntry],
+    changed: dict[str, OrderState],
+    fills: list[tuple[VenueFill, int | None]],
+) -> Rows:
+    """Return what one commit writes: entries, and the rows of the tables that follow from them."""
+    return Rows(
+        entries,
+        [tables.order_row(state) for state in changed.values()],
+        [tables.fill_row(fill, number) for fill, number in fills],
+    )
+
+
+def _folded(store: IntentStore) -> AccountOrders:
+    orders = AccountOrders(store.header.session)
+    for row in store.entries():
+        orders.apply(_decoded(store.path, row.body))
+    return orders
+
+
+def _waiting(store: IntentStore, log: Path) -> Iterable[StoredEntry]:
+    for frame in frames(log, store.header.session, store.seq):
+        ts_ns, number, length = _FRAME.unpack_from(frame.payload)
+        at = _FRAME.size + length
+        kind = frame.payload[_FRAME.size : at].decode()
+        yield StoredEntry(frame.seq, ts_ns, kind, number, frame.payload[at:])
+
+
+def packed(row: StoredEntry) -> bytes:
+    """Return an entry as the payload of a frame."""
+    kind = row.kind.encode()
+    return _FRAME.pack(row.ts_ns, row.number, len(kind)) + kind + row.body
+
+
+def _decoded(path: Path, body: bytes) -> Entry:
+    try:
+        return _DECODER.decode(body)
+    except msgspec.DecodeError as error:
+        raise damaged_journal(path, str(error)) from error
