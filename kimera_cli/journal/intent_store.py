@@ -95,7 +95,8 @@ class IntentStore:
         try:
             for *columns, stored in self._db.execute(query):
                 entry = StoredEntry(*columns)
-                previous = link(previous, entry)
+                is_bytes = isinstance(entry.body, bytes)
+                previous = link(previous, entry) if is_bytes else b""
                 if previous != stored:
                     raise damaged_journal(self.path, f"entry {entry.seq} was changed")
                 yield entry
