@@ -69,8 +69,6 @@ def plan(choices: Choices, world: Context) -> Plan:
     kill_file = _check_place(choices, world)
     kind = _source_kind(choices)
     settings, typed = split_sets(parse_sets(choices.settings))
-    if kind == "venue":
-        choices.shape = _live_shape(choices.shape)
     resolved = load_profile(world.profile, world.env, {**settings, **_flags(choices)})
     infos = _strategies(resolved)
     params = parameters(infos, resolved, typed)
@@ -239,17 +237,6 @@ def _source_kind(choices: Choices) -> str:
             f"leave out --source {kind} or --replay",
         )
     return kind
-
-
-def _live_shape(typed: str | None) -> str:
-    """Live feeds are a process of their own."""
-    if typed in (None, "split"):
-        return "split"
-    raise UsageError(
-        "usage.shape",
-        f"expected --shape split with --source venue, was {typed}",
-        "a live feed is a process of its own; leave --shape out",
-    )
 
 
 def _strategies(resolved: Resolved) -> list[StrategyInfo]:

@@ -106,7 +106,8 @@ def open_intake(
     if request.live.venue_shift_ns:
         arrays.streams["venue_shift_ns"] = request.live.venue_shift_ns
     breaker = OverloadBreaker(arrays.gate, request.profile.risk.max_queue_age_ns)
-    return LiveIntake(shape.rings, arrays, breaker, clock, request.live.hold_ns)
+    assert shape.feed is not None
+    return LiveIntake(shape.feed, arrays, breaker, clock, request.live.hold_ns)
 
 
 def _replay(

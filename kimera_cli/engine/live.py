@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kimera_cli.engine.live_intake import FeedEnd
+    from kimera_cli.shm.segment import Clocks
 
 HOLD_NS = 20_000_000
 """Simulated venue on a live feed: what a silent feed has not told within this did not happen."""
@@ -22,6 +26,8 @@ class LivePlan:
     task: Callable[..., Any]
     arguments: Any
     origins: tuple[int, ...]
+    in_thread: Callable[[Any, Clocks], FeedEnd] | None = None
+    """Makes the same feed in the loop's thread, of arguments and clocks, for the other shapes."""
     venue_shift_ns: tuple[int, ...] = ()
     """Per stream: added to the venue's stamps, because its clock is not ours."""
     hold_ns: int = HOLD_NS

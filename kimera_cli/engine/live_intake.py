@@ -1,14 +1,14 @@
-"""Events of live feeds: out of rings into the loop's buffers, as they come.
+"""Events of feeds that do not wait: into the loop's buffers, as they come.
 
 All that had arrived when the clock was read is in the buffers before the loop may reach that
-moment (`pause_ns`). The feed does not wait for the loop: when it lags, books conflate in the feed's
-process and trades queue (shm/conflate.py), and the overload breaker looks at how old events are.
+moment (`pause_ns`). When the loop lags behind a feed process, books conflate there and trades queue
+(shm/conflate.py); the overload breaker looks at how old events are when they are taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from kimera_cli.engine.arrays import LoopArrays
 from kimera_cli.engine.breaker import OverloadBreaker
@@ -24,12 +24,72 @@ LOOK_NS = 10_000_000
 """Longest wait, after which signals and the kill switch are looked at."""
 
 
-class LiveRing(NamedTuple):
-    """One connection's events; its instrument number i is stream `origin` + i of the loop."""
+class FeedEnd(Protocol):
+    """Where a feed's events come out."""
 
-    consumer: Consumer
-    origin: int
-    feed: Child
+    def begin(self) -> None:
+        """The engine is there."""
+
+    def batches(self) -> Iterator[tuple[Events, int]]:
+        """Yield what has come, with the stream that instrument 0 of it is; good until the next."""
+
+    def idle(self, seconds: float) -> None:
+        """Wait a moment, at most so long; return early when something comes."""
+
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+
+    def check(self) -> None:
+        """Raise what has stopped the feed."""
+
+    def notices(self) -> list[KimeraError]:
+        """Return what was mended since the last call."""
+
+    def finish(self) -> dict[str, Any]:
+        """Stop the feed and return what became of its events."""
+
+
+class RingFeed:
+    """A feed process behind rings; instrument i of a ring is stream `origin` + i of the loop."""
+
+    def __init__(self, rings: Sequence[tuple[Consumer, int]], child: Child) -> None:
+        self._rings, self._child = list(rings), child
+        self._pause = Pause()
+
+    def begin(self) -> None:
+        """The engine is there."""
+        self._child.tell(GO)
+
+    def batches(self) -> Iterator[tuple[Events, int]]:
+        """Yield what is in the rings."""
+        for consumer, origin in self._rings:
+            rows = consumer.pop(BATCH)
+            if len(rows):
+                self._pause.end()
+                yield rows, origin
+
+    def idle(self, seconds: float) -> None:
+        """Look again at once, a few times; then sleep, which never takes longer than 50 us."""
+        self._pause.take()
+
+    def ended(self) -> bool:
+        """Whether the feed has closed all rings and everything was taken."""
+        return all(consumer.ended() for consumer, _ in self._rings)
+
+    def check(self) -> None:
+        """Raise what ended the process."""
+        self._child.check()
+
+    def notices(self) -> list[KimeraError]:
+        """Return what the process mended since the last call."""
+        found, self._child.notes = self._child.notes, []
+        return found
+
+    def finish(self) -> dict[str, Any]:
+        """Stop the process and return its result."""
+        self._child.tell(STOP)
+        told: dict[str, Any] = self._child.result()
+        return told
 
 
 class LiveClock(NamedTuple):
@@ -48,17 +108,17 @@ class LiveClock(NamedTuple):
 
 
 class LiveIntake:
-    """Takes what the rings hold whenever the loop has nothing left to do."""
+    """Takes what the feed has brought whenever the loop has nothing left to do."""
 
     def __init__(
         self,
-        rings: Sequence[LiveRing],
+        feed: FeedEnd,
         arrays: LoopArrays,
         breaker: OverloadBreaker,
         clock: LiveClock,
         hold_ns: int,
     ) -> None:
-        self._rings, self._arrays, self._breaker = list(rings), arrays, breaker
+        self._feed, self._arrays, self._breaker = feed, arrays, breaker
         self._clock, self._now_ns = clock, clock.now_ns
         self.taken = 0
         loop = arrays.loop[0]
@@ -68,7 +128,7 @@ class LiveIntake:
 
     def begin(self) -> int:
         """Let the feed begin, and time."""
-        self._rings[0].feed.tell(GO)
+        self._feed.begin()
         start_ns = self._now_ns()
         self.look()
         return start_ns
@@ -79,34 +139,26 @@ class LiveIntake:
 
     def wait(self) -> None:
         """Return when events have come, the loop's next moment is reached, or after LOOK_NS."""
-        pause = Pause()
-        until = min(int(self._arrays.loop[0]["wake_ns"]), self._now_ns() + LOOK_NS)
-        while not self._take() and self._now_ns() < until:
-            pause.take()
+        now = self._now_ns()
+        until = min(int(self._arrays.loop[0]["wake_ns"]), now + LOOK_NS)
+        while not self._take() and (now := self._now_ns()) < until:
+            self._feed.idle((until - now) / self._clock.speed * 1e-9)
 
     def look(self) -> None:
         """Take what has come, and see whether the feeds live."""
-        if not self._take() and all(ring.consumer.ended() for ring in self._rings):
+        if not self._take() and self._feed.ended():
             self._arrays.streams["eof"] = 1
             self._arrays.loop[0]["live"] = 0
         self._breaker.look(self._now_ns())
-        for ring in self._rings:
-            ring.feed.check()
+        self._feed.check()
 
     def notices(self) -> list[KimeraError]:
-        """Return what the feeds mended since the last call."""
-        found: list[KimeraError] = []
-        for feed in {id(ring.feed): ring.feed for ring in self._rings}.values():
-            found += feed.notes
-            feed.notes.clear()
-        return found
+        """Return what the feed mended since the last call."""
+        return self._feed.notices()
 
     def finish(self) -> dict[str, Any]:
         """Stop the feed and return what became of its events."""
-        feed = self._rings[0].feed
-        feed.tell(STOP)
-        told: dict[str, Any] = feed.result()
-        return told
+        return self._feed.finish()
 
     def end(self) -> None:
         """Take nothing more; the loop comes to its end as if the feeds had ended."""
@@ -116,15 +168,13 @@ class LiveIntake:
         loop["max_events"] = max(1, int(loop["n_events"]))
 
     def _take(self) -> int:
-        """Take what is in the rings; return how many events that were."""
+        """Take what has come; return how many events that were."""
         now = self._now_ns()
         taken = 0
-        for ring in self._rings:
-            rows = ring.consumer.pop(BATCH)
-            if len(rows):
-                self._breaker.age(self._clock.age_ns(int(rows[0]["ts_local_ns"]), now), now)
-                self._put(rows, ring.origin)
-                taken += len(rows)
+        for rows, origin in self._feed.batches():
+            self._breaker.age(self._clock.age_ns(int(rows[0]["ts_local_ns"]), now), now)
+            self._put(rows, origin)
+            taken += len(rows)
         self.taken += taken
         self._arrays.loop[0]["pause_ns"] = now
         return taken

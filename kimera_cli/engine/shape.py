@@ -22,7 +22,7 @@ from typing import Any
 from kimera_cli.engine.child import Child
 from kimera_cli.engine.feed_process import SLOTS, start_feed
 from kimera_cli.engine.live import LivePlan
-from kimera_cli.engine.live_intake import LiveRing
+from kimera_cli.engine.live_intake import FeedEnd, RingFeed
 from kimera_cli.engine.order_process import JournalTerms, OrderProcess
 from kimera_cli.engine.request import RunRequest
 from kimera_cli.engine.run_writer import RunWriter
@@ -53,7 +53,7 @@ class RunShape:
     prepared: Prepared | None = None
     folder: Path | None = None
     children: list[Child] = field(default_factory=list)
-    rings: list[LiveRing] = field(default_factory=list)
+    feed: FeedEnd | None = None
     """Where events come from when they do not wait."""
 
     @property
@@ -91,6 +91,20 @@ class RunShape:
         child, self.sources = start_feed(sources, self.folder, self.clocks, others)
         self.children.append(child)
 
+    def open_feed(self, request: RunRequest) -> None:
+        """Start what brings events where that is more than reading the sources here."""
+        live = request.live
+        if request.shape != "split":
+            if live is not None:
+                assert live.in_thread is not None, "only a process can bring this"
+                self.feed = live.in_thread(live.arguments, self.clocks)
+            return
+        assert request.runtime is not None
+        if live is not None:
+            self.start_live(live, request.runtime)
+        else:
+            self.start_feed(request.sources, request.runtime)
+
     def start_live(self, plan: LivePlan, runtime: Path) -> None:
         """Let a process bring what comes, into one ring per origin."""
         self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=runtime))
@@ -100,8 +114,7 @@ class RunShape:
         child = Child("feed", plan.task, arguments, frozenset([min(self._others())]))
         self.children.append(child)
         child.await_ready()
-        pairs = zip(consumers, plan.origins, strict=True)
-        self.rings = [LiveRing(consumer, origin, child) for consumer, origin in pairs]
+        self.feed = RingFeed(list(zip(consumers, plan.origins, strict=True)), child)
 
     def close(self) -> None:
         """End what still runs, give memory and cores back."""
@@ -122,17 +135,11 @@ class RunShape:
 def open_shape(request: RunRequest, clocks: Clocks) -> RunShape:
     """Prepare this process as the request's shape asks; start the feed of a split run."""
     shape = RunShape(request.shape, request.sources, clocks)
-    if request.shape == "threads":
-        return shape
-    shape.prepared = prepare(Wanted())
-    if request.shape == "split":
-        try:
-            assert request.runtime is not None
-            if request.live is not None:
-                shape.start_live(request.live, request.runtime)
-            else:
-                shape.start_feed(request.sources, request.runtime)
-        except BaseException:
-            shape.close()
-            raise
+    if request.shape != "threads":
+        shape.prepared = prepare(Wanted())
+    try:
+        shape.open_feed(request)
+    except BaseException:
+        shape.close()
+        raise
     return shape

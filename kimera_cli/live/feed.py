@@ -59,7 +59,7 @@ def publish_live(
             def stop() -> None:
                 """STOP was said, or the engine is gone."""
                 loop.remove_reader(wire.fileno())
-                found.update(_fared(feed))
+                found.update(fared(feed))
                 feed.stop()
 
             loop.add_reader(wire.fileno(), stop)
@@ -70,7 +70,8 @@ def publish_live(
     return found | {"events": producer.conflation._asdict()}
 
 
-def _fared(feed: LiveFeed) -> dict[str, Any]:
+def fared(feed: LiveFeed) -> dict[str, Any]:
+    """Return how each book stands and what became of the frames, JSON-safe."""
     books = {
         state.instrument.name: {
             "good": state.good,

@@ -14,6 +14,7 @@ from kimera_cli.errors import ProfileError, UsageError
 from kimera_cli.feeds.live import Stream
 from kimera_cli.live.feed import FeedArguments, publish_live
 from kimera_cli.live.markets import Market, ask_markets, keys_of, parse_markets
+from kimera_cli.live.same_thread import ThreadFeed
 from kimera_cli.live.source import LiveSource
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
     keys = keys_of(choices.keys, wanted, world)
     markets = ask_markets(wanted, told.addresses, keys, world)
     told = told._replace(streams=_streams(markets))
-    live = LivePlan(publish_live, told, (0,), tuple(-m.clock_ahead_ns for m in markets))
+    shifts = tuple(-m.clock_ahead_ns for m in markets)
+    live = LivePlan(publish_live, told, (0,), ThreadFeed, shifts)
     fees = planned.resolved.profile.fees
     if missing := [v for v in wanted if v not in keys and None in (fees.maker, fees.taker)]:
         world.diagnostics.warning(

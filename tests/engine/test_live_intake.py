@@ -14,7 +14,7 @@ from tapes import LINEAR, MS, SPOT, T0
 from kimera_cli.engine import setup
 from kimera_cli.engine.arrays import LoopArrays
 from kimera_cli.engine.breaker import OverloadBreaker
-from kimera_cli.engine.live_intake import BATCH, LiveClock, LiveIntake, LiveRing
+from kimera_cli.engine.live_intake import BATCH, LiveClock, LiveIntake, RingFeed
 from kimera_cli.engine.request import RunRequest, Sleeved
 from kimera_cli.engine.shape import WallClocks
 from kimera_cli.errors import DataError
@@ -62,9 +62,9 @@ class Rig:
         self.now = T0
         self.feed = FakeFeed()
         self.breaker = OverloadBreaker(self.arrays.gate, 5 * MS)
-        ring = LiveRing(self.consumer, 0, self.feed)  # type: ignore[arg-type]
+        feed = RingFeed([(self.consumer, 0)], self.feed)  # type: ignore[arg-type]
         clock = LiveClock(lambda: self.now)
-        self.intake = LiveIntake([ring], self.arrays, self.breaker, clock, 20 * MS)
+        self.intake = LiveIntake(feed, self.arrays, self.breaker, clock, 20 * MS)
 
     def push(self, n: int, instrument: int = 0, kind: int = DEPTH, at_ns: int | None = None) -> int:
         """Let the feed publish n messages; return how many it could."""
