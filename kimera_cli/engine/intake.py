@@ -88,6 +88,8 @@ class Around(NamedTuple):
     now_ns: Callable[[], int]
     monotonic_ns: Callable[[], int]
     sleep: Callable[[float], None]
+    arrived: Callable[[Any], None]
+    """Is told how old live messages were when they were taken."""
 
 
 def open_intake(
@@ -107,7 +109,7 @@ def open_intake(
         arrays.streams["venue_shift_ns"] = request.live.venue_shift_ns
     breaker = OverloadBreaker(arrays.gate, request.profile.risk.max_queue_age_ns)
     assert shape.feed is not None
-    return LiveIntake(shape.feed, arrays, breaker, clock, request.live.hold_ns)
+    return LiveIntake(shape.feed, arrays, breaker, clock, request.live.hold_ns, around.arrived)
 
 
 def _replay(

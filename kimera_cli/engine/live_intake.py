@@ -1,7 +1,8 @@
 """Events of feeds that do not wait: into the loop's buffers, as they come.
 
 All that had arrived when the clock was read is in the buffers before the loop may reach that
-moment (`pause_ns`). When the loop lags behind a feed process, books conflate there and trades queue
+moment (`pause_ns`), which may also be the stamp of the last event taken: a feed stamps in order.
+When the loop lags behind a feed process, books conflate there and trades queue
 (shm/conflate.py); the overload breaker looks at how old events are when they are taken.
 """
 
@@ -16,7 +17,7 @@ from kimera_cli.engine.child import Child
 from kimera_cli.engine.live import GO, STOP
 from kimera_cli.engine.pause import Pause
 from kimera_cli.errors import DataError, KimeraError
-from kimera_cli.layouts import Events
+from kimera_cli.layouts import F_LAST, Events
 from kimera_cli.shm.ring import Consumer
 
 BATCH = 4096
@@ -117,9 +118,11 @@ class LiveIntake:
         breaker: OverloadBreaker,
         clock: LiveClock,
         hold_ns: int,
+        arrived: Callable[[Any], None],
     ) -> None:
         self._feed, self._arrays, self._breaker = feed, arrays, breaker
         self._clock, self._now_ns = clock, clock.now_ns
+        self._arrived = arrived
         self.taken = 0
         loop = arrays.loop[0]
         loop["live"] = 1
@@ -168,16 +171,27 @@ class LiveIntake:
         loop["max_events"] = max(1, int(loop["n_events"]))
 
     def _take(self) -> int:
-        """Take what has come; return how many events that were."""
-        now = self._now_ns()
+        """Take what has come; return how many events that were.
+
+        `arrived` is told the age in ns of each message among them, of the loop's time.
+        """
+        known = self._now_ns()
         taken = 0
         for rows, origin in self._feed.batches():
-            self._breaker.age(self._clock.age_ns(int(rows[0]["ts_local_ns"]), now), now)
+            self._judge(rows)
             self._put(rows, origin)
             taken += len(rows)
+            known = max(known, int(rows[-1]["ts_local_ns"]) + self._clock.shift_ns)
         self.taken += taken
-        self._arrays.loop[0]["pause_ns"] = now
+        self._arrays.loop[0]["pause_ns"] = known
         return taken
+
+    def _judge(self, rows: Events) -> None:
+        """Look at how long events have waited until now."""
+        now, clock = self._now_ns(), self._clock
+        self._breaker.age(clock.age_ns(int(rows[0]["ts_local_ns"]), now), now)
+        last = (rows["flags"] & F_LAST) != 0
+        self._arrived(now - clock.shift_ns - rows["ts_local_ns"][last])
 
     def _put(self, rows: Events, origin: int) -> None:
         arrays, done = self._arrays, 0

@@ -92,7 +92,11 @@ class Session:
         shift = feed_shift_ns(request.sources, request.profile.latency)
         self.fidelity = fidelity(request, self.instruments, shift)
         self._intake = open_intake(
-            request, self._shape, self.arrays, shift, Around(self._now_ns, monotonic_ns, sleep)
+            request,
+            self._shape,
+            self.arrays,
+            shift,
+            Around(self._now_ns, monotonic_ns, sleep, self._stages.arrived),
         )
         self.decoder = Decoder([s.spec.name for s in request.strategies], self.instruments)
         self.marks = Marks(len(self.instruments))

@@ -34,6 +34,14 @@ class StageTimes:
             self._recorder.switch(True)
         self._next_ns = monotonic_ns() + REFRESH_NS
 
+    def arrived(self, ages_ns: Any) -> None:
+        """Count how old live messages were when the loop took them: the stage wire_to_event."""
+        if self._recorder is not None:
+            from kimera_cli.kernels.histogram import histogram_add_all
+            from kimera_cli.kernels.stages import WIRE_TO_EVENT
+
+            histogram_add_all(self._recorder.row.histograms[WIRE_TO_EVENT], ages_ns)
+
     def refresh(self) -> None:
         """Follow the system's clock, once a second. Between two calls of the loop only."""
         if self._recorder is not None and self._monotonic_ns() >= self._next_ns:

@@ -33,6 +33,7 @@ class ThreadFeed:
         self._loop = _new_loop()
         self._events: Events = empty_events(EVENTS)
         self._n = 0
+        self._waits = False
         self._taken = 0
         self._notes: list[KimeraError] = []
         self._feed: LiveFeed | None = None
@@ -55,7 +56,9 @@ class ThreadFeed:
     def idle(self, seconds: float) -> None:
         """Wait for a frame."""
         timer = self._loop.call_later(seconds, self._loop.stop)
+        self._waits = True
         self._loop.run_forever()
+        self._waits = False
         timer.cancel()
 
     def ended(self) -> bool:
@@ -102,7 +105,8 @@ class ThreadFeed:
             self._events = larger
         self._events[self._n : end] = events[:n]
         self._n = end
-        self._loop.stop()
+        if self._waits:
+            self._loop.stop()
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -63,8 +63,9 @@ class Rig:
         self.feed = FakeFeed()
         self.breaker = OverloadBreaker(self.arrays.gate, 5 * MS)
         feed = RingFeed([(self.consumer, 0)], self.feed)  # type: ignore[arg-type]
+        self.ages: list[int] = []
         clock = LiveClock(lambda: self.now)
-        self.intake = LiveIntake(feed, self.arrays, self.breaker, clock, 20 * MS)
+        self.intake = LiveIntake(feed, self.arrays, self.breaker, clock, 20 * MS, self.ages.extend)
 
     def push(self, n: int, instrument: int = 0, kind: int = DEPTH, at_ns: int | None = None) -> int:
         """Let the feed publish n messages; return how many it could."""
@@ -162,6 +163,14 @@ def test_old_events_open_the_breaker(rig: Rig) -> None:
     rig.intake.look()
     assert rig.arrays.gate[0]["overload"] == 1
     assert rig.breaker.opened == 1
+
+
+def test_the_age_of_every_message_is_told(rig: Rig) -> None:
+    rig.intake.begin()
+    rig.push(3, at_ns=T0 - 7)
+    rig.push(1, at_ns=T0 - 2)
+    rig.intake.look()
+    assert rig.ages == [7, 7, 7, 2]
 
 
 def test_a_feed_that_ended_ends_the_run(rig: Rig) -> None:
