@@ -78,8 +78,9 @@ def _named(order: Order, exec_type: str, order_status: str) -> Entry:
         "order_id": transaction("O", order.id),
         "exec_type": exec_type,
         "order_status": order_status,
-        "order_userref": order.extra.get("userref", 0),
     }
+    if order.extra.get("userref"):
+        found["order_userref"] = order.extra["userref"]
     if order.client_id:
         found["cl_ord_id"] = order.client_id
     return found
