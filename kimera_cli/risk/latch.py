@@ -45,7 +45,7 @@ class Latch:
     def is_killed(self) -> bool:
         """Return whether new risk is forbidden; cancels and reductions never are."""
         try:
-            os.stat(self.path)
+            self.path.stat()
         except FileNotFoundError:
             return False
         except OSError:
