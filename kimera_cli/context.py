@@ -31,6 +31,7 @@ class Context:
     env: Mapping[str, str]
     now_ns: Callable[[], int] = time.time_ns
     monotonic_ns: Callable[[], int] = time.perf_counter_ns
+    random_bytes: Callable[[int], bytes] = os.urandom
     format: Format | None = None
     quiet: bool = False
     verbose: int = 0

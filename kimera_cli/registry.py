@@ -27,6 +27,9 @@ COMMANDS: dict[str, Spec] = {
     "bench": Spec("kimera_cli.commands.bench", "Measure kimera, and its peers in the same run."),
     "profile": Spec("kimera_cli.commands.profile", "List, show and check profiles."),
     "schema": Spec("kimera_cli.commands.schema", "Print the JSON Schema of output records."),
+    "trade": Spec(
+        "kimera_cli.commands.trade", "Send, cancel and follow orders; tell what accounts hold."
+    ),
     "venue": Spec(
         "kimera_cli.commands.venue", "Serve simulated exchanges for tests and paper trading."
     ),

@@ -162,6 +162,12 @@ class Journal(Section, frozen=True):
             )
 
 
+class Live(Section, frozen=True):
+    """[live]: whether orders may reach a real venue at all."""
+
+    allow: bool = False
+
+
 class Profile(Section, frozen=True):
     """All settings of one invocation."""
 
@@ -173,6 +179,7 @@ class Profile(Section, frozen=True):
     risk: Risk = field(default_factory=Risk)
     market: Market = field(default_factory=Market)
     journal: Journal = field(default_factory=Journal)
+    live: Live = field(default_factory=Live)
     strategies: dict[str, dict[str, float]] = field(
         default_factory=lambda: {
             "glft": {

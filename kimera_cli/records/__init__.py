@@ -13,13 +13,25 @@ from kimera_cli.records.data import (
     Event,
     Exported,
     Imported,
+    Recording,
 )
 from kimera_cli.records.host import Doctor, HostChange, HostItem, HostResult, Jitter, Preparation
 from kimera_cli.records.journal import JournalCheck, JournalEntry
+from kimera_cli.records.orders import Difference
 from kimera_cli.records.profile import ProfileInfo, ProfileValue
 from kimera_cli.records.report import Comparison, Metric, ReportFile, Stage
 from kimera_cli.records.strategy import Strategy, StrategyParam, Written
 from kimera_cli.records.table import DecisionTable, TableCell, TablePoint, TableQuality, TableUse
+from kimera_cli.records.trade import (
+    KillSwitch,
+    TradeBalance,
+    TradeDifference,
+    TradeFees,
+    TradeFill,
+    TradeOrder,
+    TradePosition,
+    TradeRequest,
+)
 from kimera_cli.records.trading import (
     Breaker,
     Denial,
@@ -48,6 +60,7 @@ __all__ = [
     "DatasetSource",
     "DecisionTable",
     "Denial",
+    "Difference",
     "Doctor",
     "End",
     "Error",
@@ -64,6 +77,7 @@ __all__ = [
     "JournalCheck",
     "JournalEntry",
     "JsonObject",
+    "KillSwitch",
     "Metric",
     "Notice",
     "Order",
@@ -71,6 +85,7 @@ __all__ = [
     "ProfileInfo",
     "ProfileValue",
     "Record",
+    "Recording",
     "ReportFile",
     "RunSummary",
     "Stage",
@@ -80,6 +95,13 @@ __all__ = [
     "TablePoint",
     "TableQuality",
     "TableUse",
+    "TradeBalance",
+    "TradeDifference",
+    "TradeFees",
+    "TradeFill",
+    "TradeOrder",
+    "TradePosition",
+    "TradeRequest",
     "VenueEnded",
     "VenueListening",
     "Written",

@@ -50,6 +50,27 @@ class Imported(Record, frozen=True):
     seconds: float
 
 
+class Recording(Record, frozen=True):
+    """What `fetch record` wrote of one venue."""
+
+    file: str
+    venue: str
+    symbols: list[str]
+    kinds: list[str]
+    seconds: float
+    messages: int
+    answers: int
+    """Answers of REST: books that were asked for."""
+    bytes: int
+    """Of messages and answers, as received; `stored_bytes` is the file."""
+    stored_bytes: int
+    events: int
+    """What an import of the file will have, bar the marks at its end."""
+    synced: int
+    """Times that a book became the venue's; `lost`: times that it was not any more."""
+    lost: int
+
+
 class Exported(Record, frozen=True):
     """One file that was written for other programs."""
 

@@ -82,8 +82,7 @@ class Listening(msgspec.Struct):
     port: int = 0
     tls_port: int = 0
     ca: str = ""
-    hosts: list[str] = []
-    credentials: str = ""
+    keys: str = ""
 
 
 def server_from(text: str) -> tuple[Server, Path | None]:
@@ -96,10 +95,10 @@ def server_from(text: str) -> tuple[Server, Path | None]:
     path = Path(text)
     record = _record(path)
     if not record.tls_port or not record.ca:
-        server = Server(record.port, None, frozenset(record.hosts))
+        server = Server(record.port)
     else:
-        server = Server(record.tls_port, _trust(record.ca, path), frozenset(record.hosts))
-    return server, Path(record.credentials) if record.credentials else None
+        server = Server(record.tls_port, _trust(record.ca, path))
+    return server, Path(record.keys) if record.keys else None
 
 
 def _port(url: str) -> int:

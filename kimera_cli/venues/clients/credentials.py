@@ -123,6 +123,11 @@ def from_file(path: Path, venue: str, env: Mapping[str, str]) -> Credentials:
     return _checked(venue, values, str(path))
 
 
+def venues_in(path: Path) -> list[str]:
+    """Return the venues that a keys file has keys of."""
+    return [name for name, table in _read(path).items() if isinstance(table, dict)]
+
+
 def from_environment(venue: str, env: Mapping[str, str]) -> Credentials | None:
     """Return a venue's credentials from its variables; None when there is no key among them."""
     values = {name: env.get(f"KIMERA_{venue.upper()}_{name.upper()}", "") for name in FIELDS}

@@ -1,0 +1,104 @@
+"""Options that the commands of `kimera trade` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from kimera_cli.context import Context
+    from kimera_cli.output import Output
+    from kimera_cli.venues.batch import Tally
+    from kimera_cli.venues.consent import Consent
+    from kimera_cli.venues.trading import Trading
+
+Venue = Annotated[
+    str, typer.Option("--venue", metavar="VENUE", help="binance, coinbase, kraken, okx, ...")
+]
+Venues = Annotated[
+    list[str] | None,
+    typer.Option("--venue", metavar="VENUE", help="Repeatable; default: all in the keys file."),
+]
+Keys = Annotated[
+    Path | None,
+    typer.Option("--keys", metavar="FILE", help="Keys, mode 0600; default: keys.toml at home."),
+]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server", metavar="FILE|URL", help="A venue server instead: its record, or its address."
+    ),
+]
+Account = Annotated[
+    str, typer.Option("--account", metavar="NAME", help="Which journal, with several accounts.")
+]
+Wait = Annotated[
+    float, typer.Option("--wait", metavar="S", help="How long an order in doubt is asked for.")
+]
+Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="Such as BTCUSDT or BTC/USDT.")]
+Symbols = Annotated[
+    list[str] | None, typer.Argument(metavar="[SYMBOL...]", help="Markets; default: all.")
+]
+Order = Annotated[str, typer.Argument(metavar="ID", help="Our id of the order, or the venue's.")]
+
+
+def opened(
+    world: Context,
+    venues: list[str] | None,
+    account: str,
+    keys: Path | None,
+    server: str | None,
+    wait: float = 20.0,
+) -> Trading:
+    """Return what a command works with."""
+    from kimera_cli.venues.trading import Choices, trading
+
+    choices = Choices(tuple(v for v in venues or () if v), account, keys, server, wait)
+
+    def report(error: Exception) -> None:
+        world.diagnostics.warning(str(error))
+
+    return trading(world, choices, report)
+
+
+def consent_of(
+    world: Context, trading: Trading, yes_live: str | None, *, typed: bool = True
+) -> Consent:
+    """Return the leave that this invocation has for orders at real venues."""
+    from kimera_cli.venues.consent import Consent
+    from kimera_cli.venues.wishes import amount
+
+    def ask(text: str) -> str:
+        world.diagnostics.note(text)
+        return world.stdin.readline()
+
+    live = trading.addresses.live
+    return Consent(
+        live,
+        live and world.load_profile().profile.live.allow,
+        amount("--yes-live", yes_live),
+        ask if typed and world.stdin.isatty() else None,
+    )
+
+
+def emitter(out: Output) -> Callable[..., None]:
+    """Return what emits a record and hands it to the reader at once."""
+
+    def emit(record: object) -> None:
+        out.emit(record)  # type: ignore[arg-type]
+        out.flush()
+
+    return emit
+
+
+def conclude(out: Output, tally: Tally) -> None:
+    """Give the stream its status: 6 when only some orders went well."""
+    from kimera_cli.diagnostics import exit_code_for
+
+    if tally.bad and tally.good:
+        out.partial()
+    elif tally.error is not None:
+        out.failed(exit_code_for(tally.error))

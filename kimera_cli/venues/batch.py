@@ -1,0 +1,141 @@
+"""Orders of one invocation: one result per order, whatever happens to the others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from kimera_cli.errors import KimeraError, UsageError, VenueError
+from kimera_cli.records import TradeOrder, TradeRequest
+from kimera_cli.venues import show
+from kimera_cli.venues.clients.redaction import shown_request
+from kimera_cli.venues.consent import Consent
+from kimera_cli.venues.desk import Wish
+from kimera_cli.venues.orders import filters
+from kimera_cli.venues.orders.client_id import IntentKey, client_id
+from kimera_cli.venues.orders.outcome import Intent
+from kimera_cli.venues.orders.rules import canonical
+from kimera_cli.venues.trading import Trading
+from kimera_cli.venues.wishes import Numbered
+
+FAILED = frozenset({"rejected", "withheld", "unknown", "absent"})
+"""Phases of orders that the venue does not have, as far as is known."""
+
+
+@dataclass
+class Tally:
+    """How many orders went well, and why the first that did not has failed."""
+
+    good: int = 0
+    bad: int = 0
+    error: KimeraError | None = None
+
+    def count(self, record: TradeOrder, error: KimeraError | None = None) -> None:
+        """Count one result."""
+        if record.phase not in FAILED:
+            self.good += 1
+            return
+        self.bad += 1
+        said = record.reason or record.raw
+        refused = VenueError(f"venue.order_{record.phase}", f"{record.client_id}: {said}")
+        self.error = self.error or error or refused
+
+
+@dataclass
+class Batch:
+    """Sends orders one by one, in the order in which they come."""
+
+    trading: Trading
+    consent: Consent
+    emit: Callable[[TradeOrder], None]
+    default_venue: str = ""
+    tally: Tally = field(default_factory=Tally)
+
+    async def one(self, venue: str, wish: Wish) -> None:
+        """Send one order; what keeps it from being sent is raised."""
+        self.consent.check(venue, wish)
+        self._tell(await self._sent(venue, wish, 0))
+
+    async def many(self, wishes: AsyncIterator[Numbered]) -> None:
+        """Send orders; what keeps one from being sent is its result."""
+        async for numbered in wishes:
+            venue = numbered.venue or self.default_venue
+            try:
+                if numbered.wish is None:
+                    raise numbered.error or UsageError("usage.order_line", "expected an order")
+                venue = canonical(venue) if venue else _no_venue(numbered.line)
+                self.consent.check(venue, numbered.wish)
+                self._tell(await self._sent(venue, numbered.wish, numbered.line))
+            except KimeraError as error:
+                account = self.trading.choices.account
+                record = show.refused_wish(venue, account, numbered.wish, error, numbered.line)
+                self._tell(record, error)
+
+    async def _sent(self, venue: str, wish: Wish, line: int) -> TradeOrder:
+        desk = await self.trading.desk(venue)
+        return show.own_order(await desk.order(wish), line)
+
+    def _tell(self, record: TradeOrder, error: KimeraError | None = None) -> None:
+        self.tally.count(record, error)
+        self.emit(record)
+
+
+async def exact_request(trading: Trading, venue: str, wish: Wish, line: int = 0) -> TradeRequest:
+    """Return the request that an order would be; public questions are asked, nothing is sent.
+
+    The client id is that of the account's next order, if no other comes before.
+    """
+    client = await trading.client(venue)
+    listing = client.session.listing(wish.symbol)
+    intent = _example(trading, venue, listing.instrument.symbol, wish)
+    filters.check(listing.instrument, intent)
+    make = client.entry.request(intent, listing)
+    request = shown_request(make(client.session.clock.now_ns()), trading.redactor)
+    return TradeRequest(
+        venue=venue,
+        host=client.session.host,
+        request=request,
+        client_id=intent.client_id,
+        symbol=intent.symbol,
+        line=line,
+    )
+
+
+async def exact_requests(
+    trading: Trading, wishes: AsyncIterator[Numbered], emit: Callable[[TradeRequest], None]
+) -> None:
+    """Tell the requests of several orders; the first that cannot be one is raised."""
+    async for numbered in wishes:
+        if numbered.wish is None:
+            raise numbered.error or UsageError("usage.order_line", "expected an order")
+        venue = canonical(numbered.venue) if numbered.venue else trading.venue()
+        emit(await exact_request(trading, venue, numbered.wish, numbered.line))
+
+
+def _example(trading: Trading, venue: str, symbol: str, wish: Wish) -> Intent:
+    orders = trading.orders(venue)
+    numbers = [s.intent.number for s in orders.states.values()] if orders else []
+    number = max(numbers, default=0) + 1
+    session = orders.session if orders else 0
+    return Intent(
+        number=number,
+        client_id=client_id(venue, IntentKey(session, number)),
+        venue=venue,
+        account=trading.choices.account,
+        symbol=symbol,
+        side=wish.side,
+        kind=wish.kind,
+        tif=wish.tif,
+        created_ns=trading.world.now_ns(),
+        price=wish.price,
+        quantity=wish.quantity,
+        cost=wish.cost,
+    )
+
+
+def _no_venue(line: int) -> str:
+    raise UsageError(
+        "usage.venue",
+        f"line {line}: expected a venue, was none",
+        '--venue VENUE, or "venue" in each line',
+    )

@@ -1,0 +1,314 @@
+"""Orders of one account, each step in the journal before it is on the wire.
+
+An order goes: kill switch, clock, market and filters, journal, wire, answer, and then what the
+venue says of it. An answer that leaves a doubt is followed by questions until the doubt is gone or
+patience ends; while one order is in doubt no other is sent. Cancels pass all that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from kimera_cli.errors import KimeraError, RiskError, RunError, VenueError
+from kimera_cli.journal.intents import IntentJournal
+from kimera_cli.venues.clients.api import Listing
+from kimera_cli.venues.clients.order_entry import Signed
+from kimera_cli.venues.clients.venues import VenueClient
+from kimera_cli.venues.clients.world import World
+from kimera_cli.venues.doubts import clear_doubt, clear_doubts, refresh, told_order
+from kimera_cli.venues.latch import Latch
+from kimera_cli.venues.orders import filters
+from kimera_cli.venues.orders.entry import Answered, ChangeAnswered, ChangeAsked, Entry, Withheld
+from kimera_cli.venues.orders.machine import OrderState, Phase
+from kimera_cli.venues.orders.outcome import (
+    AmendIntent,
+    CancelIntent,
+    FillUpdate,
+    Handling,
+    Intent,
+    OrderKind,
+    OrderUpdate,
+    Outcome,
+    Reason,
+    Rejected,
+    Side,
+    TimeInForce,
+    Unknown,
+    VenueOrder,
+)
+
+PATIENCE_S = 20.0
+"""How long an order in doubt is asked for."""
+
+
+class Wish(NamedTuple):
+    """An order as a person or a program wants it."""
+
+    symbol: str
+    side: Side
+    kind: OrderKind = "limit"
+    tif: TimeInForce = "gtc"
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+    cost: Decimal | None = None
+
+
+@dataclass
+class Desk:
+    """One account at one venue, with its journal."""
+
+    client: VenueClient
+    journal: IntentJournal
+    latch: Latch
+    world: World
+    patience_s: float = PATIENCE_S
+
+    @property
+    def now_ns(self) -> int:
+        """The venue's time."""
+        return self.client.session.clock.now_ns()
+
+    async def start(self) -> None:
+        """Learn clock and markets, and end the doubts that an earlier process left."""
+        await self.client.session.start()
+        await self.recover()
+
+    async def recover(self) -> None:
+        """Conclude what an earlier process left open: never sent, or to be asked for."""
+        for state in list(self.journal.orders.states.values()):
+            if state.phase is Phase.NEW:
+                self.note(_withheld(state, self.now_ns, "never sent"))
+            elif state.phase is Phase.SENT:
+                why = Unknown(why=Reason.NO_ANSWER, detail="the process ended before an answer")
+                self.note(Answered(client_id=state.client_id, outcome=why))
+        await clear_doubts(self)
+        self.journal.flush()
+
+    async def sync(self) -> None:
+        """Ask what became of every order that was open when it was last heard of."""
+        for state in list(self.journal.orders.live()):
+            await refresh(self, state.client_id)
+        self.journal.flush()
+
+    def note(self, entry: Entry) -> None:
+        """Put what happened into the journal."""
+        self.journal.record(entry, self.now_ns)
+
+    def state(self, client_id: str) -> OrderState:
+        """Return an order of ours."""
+        return self.journal.orders.states[client_id]
+
+    def draft(self, wish: Wish) -> tuple[Intent, Listing]:
+        """Return an order that fits its market, not yet in the journal; UsageError when not."""
+        listing = self.client.session.listing(wish.symbol)
+        if not listing.trading:
+            raise VenueError(
+                "venue.halted",
+                f"expected {listing.instrument.name} to be trading, was {listing.raw_status}",
+                "orders can be canceled meanwhile",
+                venue=self.client.venue,
+            )
+        intent = self.journal.draft(
+            self.world.now_ns(),
+            symbol=listing.instrument.symbol,
+            side=wish.side,
+            kind=wish.kind,
+            tif=wish.tif,
+            price=wish.price,
+            quantity=wish.quantity,
+            cost=wish.cost,
+        )
+        filters.check(listing.instrument, intent)
+        return intent, listing
+
+    async def order(self, wish: Wish) -> OrderState:
+        """Send an order and return what became of it.
+
+        RiskError `risk.kill_switch` and `risk.order_in_doubt`, VenueError `venue.clock`: nothing
+        was sent. What the venue refuses is in the state.
+        """
+        self.latch.check()
+        self.client.check_clock()
+        self._refuse_in_doubt()
+        intent, _ = self.draft(wish)
+        self.journal.plan([intent])
+        try:
+            outcome = await self._send(intent)
+        finally:
+            self.journal.flush()
+        if isinstance(outcome, Unknown):
+            await clear_doubt(self, intent.client_id)
+        elif isinstance(outcome, Rejected):
+            if self.state(intent.client_id).phase is Phase.NEW:
+                self.note(_withheld(self.state(intent.client_id), self.now_ns, outcome.raw))
+        else:
+            await refresh(self, intent.client_id)
+        self.journal.flush()
+        return self.state(intent.client_id)
+
+    async def cancel(self, symbol: str, name: str) -> tuple[OrderState | VenueOrder, Outcome]:
+        """Cancel an order by our id or the venue's, and return what became of it.
+
+        A cancel may be sent again when its answer was lost: it can only cancel once.
+        """
+        listing = self.client.session.listing(symbol)
+        state = self._named(listing.instrument.symbol, name)
+        intent = self._cancel_intent(listing.instrument.symbol, name, state)
+        self.note(ChangeAsked(intent=intent))
+        outcome = await self.client.entry.cancel(intent)
+        if isinstance(outcome, Unknown):
+            outcome = await self.client.entry.cancel(intent)
+        self.note(ChangeAnswered(intent=intent, outcome=outcome))
+        if state is not None:
+            await refresh(self, state.client_id)
+            self.journal.flush()
+            return self.state(state.client_id), outcome
+        return await told_order(self, listing.instrument.symbol, name, outcome), outcome
+
+    async def amend(
+        self, symbol: str, name: str, price: Decimal | None, quantity: Decimal | None
+    ) -> tuple[OrderState, Outcome]:
+        """Change price or quantity of an order of ours, in place."""
+        self.latch.check()
+        self.client.check_clock()
+        listing = self.client.session.listing(symbol)
+        state = self._named(listing.instrument.symbol, name)
+        if state is None or not state.venue_order_id:
+            raise _not_ours(name, "amend")
+        order = await self.client.entry.order(state.venue_order_id, state.intent.symbol)
+        if order is None or order.is_terminal:
+            raise _not_ours(name, "amend")
+        intent = AmendIntent(
+            number=state.intent.number,
+            venue=self.client.venue,
+            account=self.client.account,
+            symbol=state.intent.symbol,
+            created_ns=self.world.now_ns(),
+            client_id=state.client_id,
+            venue_order_id=state.venue_order_id,
+            price=price,
+            quantity=quantity,
+        )
+        _check_amended(listing, state, intent)
+        self.client.entry.amendment(intent, order)
+        self.note(ChangeAsked(intent=intent))
+        self.journal.flush()
+        outcome = await self.client.entry.amend(intent, order, lambda _: self.latch.check())
+        self.note(ChangeAnswered(intent=intent, outcome=outcome))
+        await refresh(self, state.client_id)
+        self.journal.flush()
+        return self.state(state.client_id), outcome
+
+    async def cancel_all(
+        self, symbols: Iterable[str] = (), *, foreign: bool = False
+    ) -> list[tuple[OrderState | VenueOrder, Outcome]]:
+        """Cancel open orders one by one: ours, or all that the account has."""
+        orders = await self.client.queries.open_orders(symbols)
+        for order in orders:
+            self.note(OrderUpdate(order=order))
+        mine = self.journal.orders.is_ours
+        wanted = [o for o in orders if foreign or mine(o)]
+        done = [await self.cancel(o.symbol, o.venue_order_id) for o in wanted]
+        self.journal.flush()
+        return done
+
+    async def _send(self, intent: Intent) -> Outcome:
+        """Send an order; once more when the venue refused our clock, which is then set right."""
+        outcome = await self._attempt(intent)
+        if isinstance(outcome, Rejected) and outcome.handling is Handling.CLOCK:
+            await self.client.session.reset_clock()
+            self.client.check_clock()
+            outcome = await self._attempt(intent)
+        return outcome
+
+    async def _attempt(self, intent: Intent) -> Outcome:
+        name = intent.client_id
+        try:
+            outcome = await self.client.entry.place(intent, lambda s: self._release(name, s))
+        except asyncio.CancelledError:
+            if self.state(name).phase is Phase.SENT:
+                lost = Unknown(why=Reason.NO_ANSWER, detail="interrupted before an answer")
+                self.note(Answered(client_id=name, outcome=lost))
+            raise
+        except KimeraError as error:
+            self.note(_withheld(self.state(name), self.now_ns, error.message))
+            raise
+        self.note(Answered(client_id=name, outcome=outcome))
+        return outcome
+
+    def _release(self, client_id: str, signed: Signed) -> None:
+        """Last look at the kill switch, then the journal: behind it, bytes are written."""
+        self.latch.check()
+        commit = self.journal.release([client_id], signed.ts_ns, signed.expires_ns)
+        if not commit.ok:
+            raise RunError(
+                "run.journal_slow",
+                f"expected the journal to commit in time, was {commit.latency_ns / 1e6:.0f} ms",
+                "the order was not sent; look at the disk",
+            )
+
+    def _refuse_in_doubt(self) -> None:
+        unknown = [s for s in self.journal.orders.live() if s.phase is Phase.UNKNOWN]
+        if unknown:
+            raise RiskError(
+                "risk.order_in_doubt",
+                f"expected no order in doubt at {self.client.venue}, was "
+                f"{', '.join(s.client_id for s in unknown)}",
+                "kimera trade reconcile asks again; orders can be canceled meanwhile",
+                venue=self.client.venue,
+            )
+
+    def _named(self, symbol: str, name: str) -> OrderState | None:
+        orders = self.journal.orders
+        return orders.states.get(name) or orders.find(symbol, name)
+
+    def _cancel_intent(self, symbol: str, name: str, state: OrderState | None) -> CancelIntent:
+        known = state.venue_order_id if state is not None else name
+        return CancelIntent(
+            number=state.intent.number if state is not None else 0,
+            venue=self.client.venue,
+            account=self.client.account,
+            symbol=symbol,
+            created_ns=self.world.now_ns(),
+            client_id=state.client_id if state is not None else "",
+            venue_order_id=known,
+        )
+
+    def fills(self, fills: Iterable[FillUpdate]) -> None:
+        """Put fills into the journal; it keeps each once."""
+        for fill in fills:
+            self.note(fill)
+
+
+def _check_amended(listing: Listing, state: OrderState, wish: AmendIntent) -> None:
+    """Refuse an amendment after which the order would not fit its market."""
+    amended = Intent(
+        number=state.intent.number,
+        client_id=state.client_id,
+        venue=state.intent.venue,
+        account=state.intent.account,
+        symbol=state.intent.symbol,
+        side=state.intent.side,
+        kind="limit",
+        tif=state.intent.tif,
+        created_ns=wish.created_ns,
+        price=wish.price or state.price,
+        quantity=wish.quantity or state.quantity,
+    )
+    filters.check(listing.instrument, amended)
+
+
+def _withheld(state: OrderState, now_ns: int, why: str) -> Withheld:
+    return Withheld(client_id=state.client_id, ts_ns=now_ns, why=why)
+
+
+def _not_ours(name: str, what: str) -> VenueError:
+    return VenueError(
+        "venue.order",
+        f"expected an open order of ours to {what}, was {name}",
+        "kimera trade open lists them",
+    )

@@ -1,0 +1,180 @@
+"""What a command of `kimera trade` works with: addresses, keys, clients, journals, kill switch."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kimera_cli.errors import KimeraError, UsageError
+from kimera_cli.journal.intent_replay import read_orders
+from kimera_cli.journal.intents import IntentJournal, Timing, account_folder
+from kimera_cli.venues.clients.addresses import Addresses, Internet, server_from
+from kimera_cli.venues.clients.credentials import (
+    Credentials,
+    Redactor,
+    from_environment,
+    from_file,
+    venues_in,
+)
+from kimera_cli.venues.clients.transport import Transport
+from kimera_cli.venues.clients.venues import VenueClient, client_for
+from kimera_cli.venues.clients.world import World
+from kimera_cli.venues.desk import PATIENCE_S, Desk
+from kimera_cli.venues.latch import Latch
+from kimera_cli.venues.orders.account_orders import AccountOrders
+from kimera_cli.venues.orders.rules import RULES, canonical
+
+if TYPE_CHECKING:
+    from kimera_cli.context import Context
+
+KEYS_FILE = "keys.toml"
+SLOWEST_COMMIT_MS = 5_000.0
+"""A one-shot command may wait for a slow disk; a trading loop may not."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was typed about where to trade."""
+
+    venues: tuple[str, ...] = ()
+    account: str = "main"
+    keys: Path | None = None
+    server: str | None = None
+    wait_s: float = PATIENCE_S
+
+
+@dataclass
+class Trading:
+    """One invocation; `close` lets accounts and connections go."""
+
+    choices: Choices
+    home: Path
+    env: Any
+    world: World
+    addresses: Addresses
+    keys: Path | None
+    redactor: Redactor = field(default_factory=Redactor)
+    _transport: Transport | None = None
+    _journals: list[IntentJournal] = field(default_factory=list)
+    _desks: dict[str, Desk] = field(default_factory=dict)
+    _clients: dict[str, VenueClient] = field(default_factory=dict)
+    _secrets: list[str] = field(default_factory=list)
+
+    @property
+    def latch(self) -> Latch:
+        """The user's kill switch."""
+        return Latch.of(self.home)
+
+    def venues(self) -> list[str]:
+        """Return the venues that were named, else all that the keys file has."""
+        if self.choices.venues:
+            return [canonical(name) for name in self.choices.venues]
+        found = [v for v in (venues_in(self.keys) if self.keys else ()) if v in RULES]
+        if not found:
+            raise UsageError(
+                "usage.venue",
+                "expected a venue, was none",
+                "give --venue, or a keys file that has some",
+            )
+        return found
+
+    def venue(self) -> str:
+        """Return the one venue that was named; UsageError `usage.venue` when it is not one."""
+        found = self.venues()
+        if len(found) != 1:
+            raise UsageError(
+                "usage.venue",
+                f"expected one venue, was {', '.join(found)}",
+                f"--venue {found[0]}",
+            )
+        return found[0]
+
+    def credentials(self, venue: str) -> Credentials:
+        """Return the account's keys; UsageError `usage.keys` when there are none."""
+        found = from_file(self.keys, venue, self.env) if self.keys else None
+        found = found or from_environment(venue, self.env)
+        if found is None:
+            raise UsageError(
+                "usage.keys",
+                f"expected keys of {venue}, was none",
+                f"--keys FILE, {self.home / KEYS_FILE}, or KIMERA_{venue.upper()}_KEY and _SECRET",
+            )
+        self._secrets += found.secrets()
+        self.redactor = Redactor(self._secrets)
+        return found
+
+    async def client(self, venue: str, *, start: bool = True) -> VenueClient:
+        """Return a client of the account that has learnt clock and markets."""
+        if venue not in self._clients:
+            transport = self._transport = self._transport or Transport(self.addresses, self.world)
+            made = client_for(
+                venue, self.credentials(venue), transport, self.world, self.choices.account
+            )
+            if start:
+                await made.session.start()
+            self._clients[venue] = made
+        return self._clients[venue]
+
+    async def desk(self, venue: str) -> Desk:
+        """Return the account's desk, which owns its journal; doubts of before are cleared up."""
+        if venue not in self._desks:
+            client = await self.client(venue, start=False)
+            journal = self.journal(venue)
+            desk = Desk(client, journal, self.latch, self.world, self.choices.wait_s)
+            await desk.start()
+            self._desks[venue] = desk
+        return self._desks[venue]
+
+    def journal(self, venue: str) -> IntentJournal:
+        """Open the account's journal; RunError `run.account_busy` when a process owns it."""
+        journal = IntentJournal.open(
+            account_folder(self.home, venue, self.choices.account),
+            venue=venue,
+            account=self.choices.account,
+            durability="disk",
+            entropy=self.world.random_bytes(16),
+            now_ns=self.world.now_ns(),
+            timing=Timing(self.world.monotonic_ns, max_commit_ms=SLOWEST_COMMIT_MS),
+        )
+        self._journals.append(journal)
+        return journal
+
+    def orders(self, venue: str) -> AccountOrders | None:
+        """Return what the account's journal knows, also while another process owns it."""
+        folder = account_folder(self.home, venue, self.choices.account)
+        return read_orders(folder) if folder.exists() else None
+
+    def close(self) -> None:
+        """Commit, and let everything go."""
+        for journal in self._journals:
+            journal.close()
+        if self._transport is not None:
+            self._transport.close()
+
+
+def trading(context: Context, choices: Choices, report: Callable[[KimeraError], None]) -> Trading:
+    """Return what a command works with; nothing is opened yet."""
+    world = World(context.now_ns, context.monotonic_ns, context.random_bytes, report)
+    server, its_keys = server_from(choices.server) if choices.server else (Internet(), None)
+    default = context.home / KEYS_FILE
+    keys = choices.keys or its_keys or (default if default.exists() else None)
+    return Trading(choices, context.home, context.env, world, server, keys)
+
+
+def run(trading: Trading, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a command's work to its end, on uvloop where the platform has it, and close."""
+    factory = None if sys.platform == "win32" else import_module("uvloop").new_event_loop
+
+    async def whole() -> None:
+        try:
+            await work()
+        finally:
+            trading.close()
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(whole())
