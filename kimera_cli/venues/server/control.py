@@ -14,7 +14,8 @@
     POST   /V/maintenance                  on
     POST   /V/key                          account, permissions; answers with the key
     DELETE /V/key?key=                     withdraw a key
-    POST   /V/disconnect                   path (regular expression), how: close, abort, expire
+    POST   /V/disconnect                   path (regular expression), and how: close (code), abort,
+                                           expire (its login ends), freeze (half open)
     POST   /V/restart                      the venue restarts: sequence numbers begin anew
     GET    /faults                         rules in force and rules spent
     POST   /faults                         a rule (faults.py); answers with its id
@@ -41,7 +42,7 @@ from kimera_cli.venues.server.faults import Rule
 from kimera_cli.venues.server.flow import Flow
 from kimera_cli.venues.server.host import Host, Venue
 from kimera_cli.venues.server.keys import Permission
-from kimera_cli.venues.server.model import OrderRequest, Reject
+from kimera_cli.venues.server.model import OrderRequest, Reject, Side, Tif
 from kimera_cli.venues.server.new_keys import new_key
 
 if TYPE_CHECKING:
@@ -56,12 +57,12 @@ class ForeignOrder(msgspec.Struct, forbid_unknown_fields=True):
     """An order placed behind the client's back."""
 
     symbol: str
-    side: str
+    side: Side
     qty: str
     price: str | None = None
     account: str = CLIENT
     client_id: str = ""
-    tif: str = "gtc"
+    tif: Tif = "gtc"
     post_only: bool = False
 
 
@@ -184,10 +185,15 @@ class Control:
     def _order(self, venue: Venue, request: Request) -> Json:
         asked = msgspec.convert(request.json, ForeignOrder)
         wanted = OrderRequest(
-            asked.symbol, asked.side, "market" if asked.price is None else "limit",  # type: ignore[arg-type]
-            asked.qty, asked.price, tif=asked.tif, post_only=asked.post_only,  # type: ignore[arg-type]
+            asked.symbol,
+            asked.side,
+            "market" if asked.price is None else "limit",
+            asked.qty,
+            asked.price,
+            tif=asked.tif,
+            post_only=asked.post_only,
             client_id=asked.client_id,
-        )  # fmt: skip
+        )
         account = _account(venue, asked.account)
         return truth.order(venue.exchange.place(account.id, wanted))
 
@@ -258,6 +264,8 @@ class Control:
         for socket in found:
             if how == "abort":
                 socket.abort()
+            elif how == "freeze":
+                socket.frozen = True
             elif how == "expire" and socket.conversation is not None:
                 socket.guard(socket.conversation.expire)
             else:

@@ -49,6 +49,8 @@ class ServerSocket:
         self._text = True
         self._late: Frame | None = None
         self.is_open = True
+        self.frozen = False
+        """Half open: nothing is read and nothing sent any more, and no FIN either."""
 
     # outbound
 
@@ -81,7 +83,7 @@ class ServerSocket:
         self.transport.abort()
 
     def _write(self, wire: bytes) -> None:
-        if not self.is_open:
+        if not self.is_open or self.frozen:
             return
         self.sent += 1
         if not self._out:
@@ -118,6 +120,8 @@ class ServerSocket:
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the network."""
+        if self.frozen:
+            return
         try:
             self._protocol.receive_data(data)
         except ProtocolError:
