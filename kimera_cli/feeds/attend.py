@@ -131,6 +131,7 @@ class Attendant:
         self._send = None
         self.auditor.lost()
         for asking in self.asking.values():
+            asking.good_ns = 0
             if asking.task is not None:
                 asking.task.cancel()
                 asking.task = None

@@ -86,8 +86,8 @@ class Intake:
         return take
 
     def begin(self, ts_local_ns: int) -> None:
-        """Say for every instrument that there is no book yet: what the consumer has is older."""
-        for number in self.reader.numbers:
+        """Say for every book that there is none yet: what the consumer has is older."""
+        for number in self.books:
             self._show([mark(number, self._venue, ts_local_ns)])
 
     def connected(self) -> None:
@@ -97,8 +97,11 @@ class Intake:
         for book in self.books.values():
             book.connected()
 
-    def gap(self, ts_local_ns: int, reason: str = "the connection was lost") -> None:
-        """Nothing of the connection is good any more."""
+    def gap(self, ts_local_ns: int) -> None:
+        """The connection is gone: nothing of it is good any more."""
+        self._lose("the connection was lost", ts_local_ns)
+
+    def _lose(self, reason: str, ts_local_ns: int) -> None:
         for book in self.books.values():
             self._show(book.lose(reason, ts_local_ns))
 
@@ -180,7 +183,7 @@ class Intake:
             return True  # its number was right
         if self.numbering.take(self.reader.count):
             return not self.numbering.repeated
-        self.gap(ts_local_ns, "messages of the connection were lost")
+        self._lose("messages of the connection were lost", ts_local_ns)
         return True
 
     def _of(self, message: Events) -> BookSync:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from typing import NamedTuple
 
@@ -33,10 +34,11 @@ from kimera_cli.feeds.dialects import dialect_of
 from kimera_cli.feeds.intake import Intake, sync_rows
 from kimera_cli.feeds.network import Addresses, Direct
 from kimera_cli.feeds.output import Output
-from kimera_cli.feeds.reader import Checks, FrameReader
+from kimera_cli.feeds.reader import Checks, FrameReader, Payload
 from kimera_cli.feeds.surroundings import Fetch, Surroundings
 from kimera_cli.feeds.sync import BookSync, SyncCounts
 from kimera_cli.feeds.sync_count import Numbering
+from kimera_cli.feeds.tap import Note, TappedIntake
 from kimera_cli.instrument import Instrument
 from kimera_cli.kernels.parse_layout import MAX_SYMBOLS
 from kimera_cli.kernels.sync import LINK
@@ -82,9 +84,14 @@ class Connection:
         kinds: Sequence[Kind],
         output: Output,
         world: World,
+        note: Note | None = None,
     ) -> None:
-        self.intake = intake_of(dialect, numbered, kinds, output)
         around = world.around
+        make: Callable[..., Intake] = Intake
+        if note is not None:
+            make = partial(TappedIntake, note=note, now_ns=around.now_ns)
+        self.intake = intake_of(dialect, numbered, kinds, output, make)
+        self.kinds = tuple(kinds)
         self.attendant = Attendant(self.intake, kinds, around, world.fetch, world.patience)
         instruments = [instrument for _, instrument in numbered]
         link = link_for(dialect, instruments, kinds, addresses=world.addresses)
@@ -93,10 +100,20 @@ class Connection:
 
 
 class LiveFeed:
-    """The market data of some instruments. UsageError `usage.feed`: they cannot be read at once."""
+    """The market data of some instruments. UsageError `usage.feed`: they cannot be read at once.
 
-    def __init__(self, streams: Sequence[Stream], output: Output, world: World) -> None:
-        self.output, self.world = output, world
+    `note(connection, local ns, what, content, instrument)` is told of all that comes in, as
+    feeds/recording.py writes it.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        output: Output,
+        world: World,
+        note: Callable[[int, int, str, Payload, int], None] | None = None,
+    ) -> None:
+        self.output, self.world, self._note = output, world, note
         self.instruments: tuple[Instrument, ...] = tuple(
             each for stream in streams for each in stream.instruments
         )
@@ -106,10 +123,12 @@ class LiveFeed:
         self.connections = self._connections(streams)
 
     def _connections(self, streams: Sequence[Stream]) -> list[Connection]:
-        found, first = [], 0
+        found: list[Connection] = []
+        first = 0
         for stream in streams:
             for group in groups(stream, first):
-                found.append(Connection(*group, self.output, self.world))
+                note = None if self._note is None else partial(self._note, len(found))
+                found.append(Connection(*group, self.output, self.world, note))
             first += len(stream.instruments)
         return found
 
@@ -178,6 +197,7 @@ def intake_of(
     numbered: Sequence[tuple[int, Instrument]],
     kinds: Sequence[Kind],
     output: Output,
+    make: Callable[..., Intake] = Intake,
 ) -> Intake:
     """Return the intake of one connection: reader, and a state machine for each book."""
     numbers, instruments = zip(*numbered, strict=True)
@@ -188,9 +208,9 @@ def intake_of(
         raise UsageError("usage.feed", f"expected books of another venue, was {dialect.venue}")
     numbering = Numbering(checks.link[0]) if rule is not None and rule.numbered else None
     if rule is not None and "depth" in kinds:
-        make = _sync_class(rule.sync)
-        books = {number: make(checks.syncs[number], number, each) for number, each in numbered}
-    return Intake(reader, checks, books, output, numbering)
+        rows, sync = checks.syncs, _sync_class(rule.sync)
+        books = {number: sync(rows[number], number, each) for number, each in numbered}
+    return make(reader, checks, books, output, numbering)
 
 
 def _sync_class(target: str) -> Callable[..., BookSync]:

@@ -163,4 +163,5 @@ def _quotes(ticker: Ticker, envelope: Envelope) -> list[Row]:
         (BID, ticker.best_bid, ticker.best_bid_quantity),
         (ASK, ticker.best_ask, ticker.best_ask_quantity),
     )
-    return [Row(QUOTE, side, px, qty or "0", seq, 0, ts) for side, px, qty in sides if px]
+    told = [each for each in sides if each[1].strip("0.")]  # else an empty side
+    return [Row(QUOTE, side, px, qty or "0", seq, 0, ts) for side, px, qty in told]

@@ -89,6 +89,8 @@ class CoinbaseExchangeSlow(Slow):
             rows = _quotes(decode(payload, type=Ticker))
         else:
             return self._control(envelope)
+        if not rows:
+            return Control(kind="status", text=f"{kind} without prices")
         return [Update(envelope.product_id, rows)]
 
     def snapshot(self, payload: bytes, instrument: Instrument, ts_local_ns: int) -> Events:
@@ -142,4 +144,8 @@ def _quotes(ticker: Ticker) -> list[Row]:
         (BID, ticker.best_bid, ticker.best_bid_size),
         (ASK, ticker.best_ask, ticker.best_ask_size),
     )
-    return [Row(QUOTE, side, px, size, ticker.sequence, 0, ts) for side, px, size in sides if px]
+    return [
+        Row(QUOTE, side, px, size, ticker.sequence, 0, ts)
+        for side, px, size in sides
+        if px.strip("0.")  # an empty side
+    ]

@@ -15,6 +15,7 @@ from kimera_cli.data.streams import read_head
 from kimera_cli.errors import DataError, UsageError
 
 MODULES: tuple[str, ...] = (
+    "kimera_cli.feeds.recorded:Recorded",
     "kimera_cli.data.importers.binance_raw:BinanceRaw",
     "kimera_cli.data.importers.lobster:Lobster",
     "kimera_cli.data.importers.bitstamp_l3:BitstampL3",
