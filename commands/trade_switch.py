@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kimera_cli.commands.trade_options import Account, Keys, Server, Venues, emitter, opened
+
+if TYPE_CHECKING:
+    from kimera_cli.context import Context
+    from kimera_cli.records import KillSwitch
+    from kimera_cli.risk.latch import Killed, Latch
 
 
 def kill(
@@ -21,37 +26,52 @@ def kill(
     account: Account = "main",
 ) -> None:
     """Stop new risk of every process at once, and cancel everything at the venues."""
-    from kimera_cli.records import KillSwitch
     from kimera_cli.venues.kill import cancel_everything
     from kimera_cli.venues.trading import run
 
-    trading = opened(ctx.obj, venue, account, keys, server)
-    latch = trading.latch
-    latch.set(why, ctx.obj.now_ns())
-    found = latch.read()
-    with ctx.obj.output() as out:
+    world: Context = ctx.obj
+    trading = opened(world, venue, account, keys, server)
+    # The latch first: whatever happens to the cancels, nothing new is sent from here on.
+    killed = trading.latch.kill(why, world.now_ns(), "kimera trade kill")
+    with world.output() as out:
         emit = emitter(out)
-        said = {"why": found.why, "since_ns": found.since_ns} if found else {}
-        emit(KillSwitch(killed=True, file=str(latch.path), **said))
+        emit(_record(trading.latch, killed))
 
         async def work() -> None:
             failed = await cancel_everything(trading, emit, ours_only=ours)
             for error in failed[1:]:
-                ctx.obj.diagnostics.warning(str(error))
+                world.diagnostics.warning(str(error))
             if failed:
                 raise failed[0]
 
         run(trading, work)
 
 
-def arm(ctx: typer.Context) -> None:
+def arm(
+    ctx: typer.Context,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Kept in the history.")] = "",
+) -> None:
     """Allow new risk again."""
-    from kimera_cli.records import KillSwitch
-    from kimera_cli.venues.latch import Latch
+    from kimera_cli.risk.latch import FILE, Latch
 
-    latch = Latch.of(ctx.obj.home)
-    was = latch.clear()
-    with ctx.obj.output() as out:
-        out.emit(KillSwitch(killed=False, file=str(latch.path)))
-    if not was:
-        ctx.obj.diagnostics.note("the kill switch was not set")
+    world: Context = ctx.obj
+    latch = Latch(world.home / FILE)
+    before = latch.arm(why, world.now_ns(), "kimera trade arm")
+    with world.output() as out:
+        out.emit(_record(latch, None))
+    if before is None:
+        world.diagnostics.note("the kill switch was not set")
+
+
+def _record(latch: Latch, killed: Killed | None) -> KillSwitch:
+    from kimera_cli.records import KillSwitch
+
+    if killed is None:
+        return KillSwitch(killed=False, file=str(latch.path))
+    return KillSwitch(
+        killed=True,
+        file=str(latch.path),
+        why=killed.reason,
+        by=killed.by,
+        since_ns=killed.ts_ns,
+    )

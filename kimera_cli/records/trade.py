@@ -125,4 +125,5 @@ class KillSwitch(Record, frozen=True):
     killed: bool
     file: str
     why: str = ""
+    by: str = ""
     since_ns: int = 0

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from kimera_cli.errors import KimeraError, RiskError, RunError, VenueError
 from kimera_cli.journal.intents import IntentJournal
+from kimera_cli.risk.latch import Latch
 from kimera_cli.venues.clients.api import Listing
 from kimera_cli.venues.clients.order_entry import Signed
 from kimera_cli.venues.clients.venues import VenueClient
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.doubts import clear_doubt, clear_doubts, refresh, told_order
-from kimera_cli.venues.latch import Latch
 from kimera_cli.venues.orders import filters
 from kimera_cli.venues.orders.entry import Answered, ChangeAnswered, ChangeAsked, Entry, Withheld
 from kimera_cli.venues.orders.machine import OrderState, Phase
@@ -131,7 +131,7 @@ class Desk:
         RiskError `risk.kill_switch` and `risk.order_in_doubt`, VenueError `venue.clock`: nothing
         was sent. What the venue refuses is in the state.
         """
-        self.latch.check()
+        self.latch.refuse()
         self.client.check_clock()
         self._refuse_in_doubt()
         intent, _ = self.draft(wish)
@@ -173,7 +173,7 @@ class Desk:
         self, symbol: str, name: str, price: Decimal | None, quantity: Decimal | None
     ) -> tuple[OrderState, Outcome]:
         """Change price or quantity of an order of ours, in place."""
-        self.latch.check()
+        self.latch.refuse()
         self.client.check_clock()
         listing = self.client.session.listing(symbol)
         state = self._named(listing.instrument.symbol, name)
@@ -197,7 +197,7 @@ class Desk:
         self.client.entry.amendment(intent, order)
         self.note(ChangeAsked(intent=intent))
         self.journal.flush()
-        outcome = await self.client.entry.amend(intent, order, lambda _: self.latch.check())
+        outcome = await self.client.entry.amend(intent, order, lambda _: self.latch.refuse())
         self.note(ChangeAnswered(intent=intent, outcome=outcome))
         await refresh(self, state.client_id)
         self.journal.flush()
@@ -242,7 +242,7 @@ class Desk:
 
     def _release(self, client_id: str, signed: Signed) -> None:
         """Last look at the kill switch, then the journal: behind it, bytes are written."""
-        self.latch.check()
+        self.latch.refuse()
         commit = self.journal.release([client_id], signed.ts_ns, signed.expires_ns)
         if not commit.ok:
             raise RunError(

@@ -14,6 +14,13 @@ from kimera_cli.venues.orders.outcome import VenueFill
 
 ZERO = Decimal(0)
 TOTAL = "total"
+_COMMON = {"XBT": "BTC", "XDG": "DOGE"}
+"""What Kraken calls otherwise than everybody else."""
+
+
+def asset(name: str) -> str:
+    """Return the name under which an asset of all venues is added up."""
+    return _COMMON.get(name, name)
 
 
 @dataclass
@@ -51,14 +58,14 @@ def positions(
     found = []
     for (venue, symbol), total in sorted(sums.items()):
         instrument = instruments[venue, symbol]
-        base, quote = instrument.base, instrument.quote
+        base, quote = asset(instrument.base), asset(instrument.quote)
         quantity = total.bought - total.sold - total.fees.get(base, ZERO)
         quantities[base] += quantity
         _merge(totals[base], total)
         cost = plain(total.cost + total.fees.get(quote, ZERO))
         found.append(_record(venue, account, symbol, base, quantity, total, cost))
-    for asset, total in sorted(totals.items()):
-        found.append(_record(TOTAL, account, "", asset, quantities[asset], total, ""))
+    for name, total in sorted(totals.items()):
+        found.append(_record(TOTAL, account, "", name, quantities[name], total, ""))
     return found
 
 
@@ -66,8 +73,8 @@ def _merge(into: _Sum, part: _Sum) -> None:
     into.bought += part.bought
     into.sold += part.sold
     into.fills += part.fills
-    for asset, fee in part.fees.items():
-        into.fees[asset] += fee
+    for name, fee in part.fees.items():
+        into.fees[name] += fee
 
 
 def _record(

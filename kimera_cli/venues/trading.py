@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kimera_cli.errors import KimeraError, UsageError
 from kimera_cli.journal.intent_replay import read_orders
 from kimera_cli.journal.intents import IntentJournal, Timing, account_folder
+from kimera_cli.risk.latch import FILE, Latch
 from kimera_cli.venues.clients.addresses import Addresses, Internet, server_from
 from kimera_cli.venues.clients.credentials import (
     Credentials,
@@ -25,7 +26,6 @@ from kimera_cli.venues.clients.transport import Transport
 from kimera_cli.venues.clients.venues import VenueClient, client_for
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.desk import PATIENCE_S, Desk
-from kimera_cli.venues.latch import Latch
 from kimera_cli.venues.orders.account_orders import AccountOrders
 from kimera_cli.venues.orders.rules import RULES, canonical
 
@@ -68,7 +68,7 @@ class Trading:
     @property
     def latch(self) -> Latch:
         """The user's kill switch."""
-        return Latch.of(self.home)
+        return Latch(self.home / FILE)
 
     def venues(self) -> list[str]:
         """Return the venues that were named, else all that the keys file has."""

@@ -55,8 +55,8 @@ def state_text(exchange: Exchange, book: Callable[[str], Book], topic: Topic, no
 def _best(day: Ticker) -> str:
     market = day.market
     return (
-        f'"bid":{px(market, day.bid_px)},"bidSize":{qty(market, day.bid_lots)},'
-        f'"ask":{px(market, day.ask_px)},"askSize":{qty(market, day.ask_lots)}'
+        f'"ask":{px(market, day.ask_px)},"askSize":{qty(market, day.ask_lots)},'
+        f'"bid":{px(market, day.bid_px)},"bidSize":{qty(market, day.bid_lots)}'
     )
 
 
