@@ -13,6 +13,7 @@ from typing import NamedTuple
 from kimera_cli.errors import UsageError
 from kimera_cli.instrument import Instrument
 from kimera_cli.venues.orders.outcome import Intent, Side
+from kimera_cli.venues.orders.wording import plain
 
 
 class Touch(NamedTuple):
@@ -89,7 +90,7 @@ def check(instrument: Instrument, intent: Intent, touch: Touch = NO_BOOK) -> Non
             "min_notional",
             instrument,
             f"an order of at least {instrument.min_notional} {instrument.quote}".rstrip(),
-            _plain(notional),
+            plain(notional),
             _more_quantity(instrument, intent, touch),
         )
 
@@ -98,9 +99,9 @@ def _check_price(instrument: Instrument, intent: Intent, price: Decimal, touch: 
     tick = instrument.tick
     if price % tick or price <= 0:
         below = round_price(price, "buy", tick)
-        near = f"{_plain(max(below, tick))} or {_plain(below + tick)}"
+        near = f"{plain(max(below, tick))} or {plain(below + tick)}"
         raise _refused(
-            "tick", instrument, f"a price in steps of {tick}", _plain(price), f"try {near}"
+            "tick", instrument, f"a price in steps of {tick}", plain(price), f"try {near}"
         )
     resting = away_from_the_cross(price, intent.side, tick, touch)
     if intent.post_only and resting != price:
@@ -108,9 +109,9 @@ def _check_price(instrument: Instrument, intent: Intent, price: Decimal, touch: 
             "post_only",
             instrument,
             f"a post-only {intent.side} that does not cross the book "
-            f"({_plain(touch.bid)} / {_plain(touch.ask)})",
-            _plain(price),
-            f"try {_plain(resting)}",
+            f"({plain(touch.bid)} / {plain(touch.ask)})",
+            plain(price),
+            f"try {plain(resting)}",
         )
 
 
@@ -121,8 +122,8 @@ def _check_quantity(instrument: Instrument, quantity: Decimal) -> None:
             "min_quantity",
             instrument,
             f"a quantity of at least {least}",
-            _plain(quantity),
-            f"try {_plain(_lots_up(least, lot))}",
+            plain(quantity),
+            f"try {plain(_lots_up(least, lot))}",
         )
     if quantity % lot:
         down = round_quantity(quantity, lot)
@@ -130,15 +131,15 @@ def _check_quantity(instrument: Instrument, quantity: Decimal) -> None:
             "lot",
             instrument,
             f"a quantity in steps of {lot}",
-            _plain(quantity),
-            f"try {_plain(down)} or {_plain(down + lot)}",
+            plain(quantity),
+            f"try {plain(down)} or {plain(down + lot)}",
         )
     if most and quantity > most:
         raise _refused(
             "max_quantity",
             instrument,
             f"a quantity of at most {most}",
-            _plain(quantity),
+            plain(quantity),
             "send it in parts",
         )
 
@@ -161,22 +162,14 @@ def _price(intent: Intent, touch: Touch) -> Decimal | None:
 def _more_quantity(instrument: Instrument, intent: Intent, touch: Touch) -> str:
     price = _price(intent, touch)
     if intent.cost is not None or price is None:
-        return f"try a cost of {_plain(instrument.min_notional)}"
+        return f"try a cost of {plain(instrument.min_notional)}"
     lot, of_one_lot = instrument.lot, price * instrument.contract_size * instrument.lot
     least = _lots_up(instrument.min_notional, of_one_lot) // of_one_lot * lot
-    return f"at {_plain(price)} try a quantity of {_plain(least)}"
+    return f"at {plain(price)} try a quantity of {plain(least)}"
 
 
 def _lots_up(quantity: Decimal, lot: Decimal) -> Decimal:
     return round_price(quantity, "sell", lot)
-
-
-def _plain(value: Decimal | None) -> str:
-    """Return a decimal without exponent and trailing zeros; - for None."""
-    if value is None:
-        return "-"
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _refused(what: str, instrument: Instrument, expected: str, was: str, hint: str) -> UsageError:
