@@ -117,6 +117,13 @@ class Budget:
                 bucket.refill(now)
                 bucket.left = min(bucket.left, max(0.0, units))
 
+    def left(self) -> dict[str, float]:
+        """Return what is left now, by the name of a rule."""
+        now = self.world.monotonic_ns()
+        for bucket in self._buckets.values():
+            bucket.refill(now)
+        return {name: bucket.left for name, bucket in self._buckets.items()}
+
     def pause(self, for_s: float, *, ban: bool = False) -> None:
         """Send nothing for so long, as the venue asked; `ban`: refuse at once what is asked."""
         until = self.world.monotonic_ns() + int(for_s * _NS)
