@@ -35,6 +35,7 @@ SUITES: dict[str, Suite] = {
     "scale": Suite("scale", "Cost per event by instruments and by depth."),
     "ring": Suite("ring", "Messages/s between two processes, and how long one takes."),
     "wire": Suite("wire", "Frames/s from a loopback websocket into the shared ring."),
+    "venue": Suite("venue", "REST orders/s and pushed book updates/s of the venue server."),
     "synthetic": Suite("synthetic", "Events/s of the synthetic market."),
     "import": Suite("imports", "Frames/s from raw recordings to events."),
     "catalog": Suite("catalog", "Events/s from the Parquet catalog."),

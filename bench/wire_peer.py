@@ -84,7 +84,7 @@ def flood(link: Connection, core: int | None) -> None:
 
     Begins with {NAME: chunk} on the link and answers with its port.
     """
-    _pin(core)
+    pin(core)
     chunks: dict[str, bytes] = link.recv()
     with socket.create_server(("127.0.0.1", 0)) as server:
         link.send(server.getsockname()[1])
@@ -129,7 +129,7 @@ def drain(link: Connection, core: int | None, path: Path) -> None:
     from .wire import SHAPE
     from .wire_work import consume
 
-    _pin(core)
+    pin(core)
     consumer = Consumer(path, SHAPE, from_process())
     totals = np.zeros(2, np.uint64)
     consume(consumer.end_address, totals.ctypes.data)
@@ -147,6 +147,7 @@ def drain(link: Connection, core: int | None, path: Path) -> None:
         link.send((int(totals[0]), int(totals[1])))
 
 
-def _pin(core: int | None) -> None:
+def pin(core: int | None) -> None:
+    """Hold this process to a core."""
     if core is not None:
         os.sched_setaffinity(0, {core})

@@ -39,6 +39,7 @@ ROWS = {
     },
     "features": {"features.synthetic"},
     "wire": {"wire.depth", "wire.trade"},
+    "venue": {"venue.rest", "venue.push"},
     "scale": {f"scale.{name}-{n}" for name in ("instruments", "loop") for n in INSTRUMENTS}
     | {f"scale.{name}-{n}" for name in ("depth", "wide") for n in DEPTHS},
     "ring": {
