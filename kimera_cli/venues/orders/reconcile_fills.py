@@ -86,6 +86,6 @@ def _client_id(sides: Sides, fill: VenueFill) -> str:
         return state.client_id
     told = (o.client_id for o in sides.report.orders if (o.symbol, o.venue_order_id) == name)
     for client_id in (fill.client_id, *told):
-        if client_id in sides.orders.states or sides.orders.key_of(client_id) is not None:
+        if sides.orders.key_of(client_id) is not None:
             return client_id
     return ""

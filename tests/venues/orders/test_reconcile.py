@@ -41,6 +41,8 @@ class World:
         for number, status in enumerate(statuses, 1):
             self.add(number, status)
         self.next = len(statuses) + 1
+        # Foreign orders of the past are nobody's business.
+        self.orders.append(make.order(venue_order_id="past", status="canceled"))
 
     def add(self, number, status, *, journal=True, venue=True):
         """An order in one of STATUSES; each side may know it or not."""
@@ -179,6 +181,14 @@ def fills_owed(world):
     world.expect("fills_owed", intent.client_id)
 
 
+def fills_owed_by_the_report(world):
+    intent, order, _ = world.add(world.number(), "partial", venue=False)
+    world.fills.append(world.make.fill(intent, world.next, 4))
+    world.orders.append(replace(order, filled=Decimal(6)))
+    world.expect("order_state", intent.client_id)
+    world.expect("fills_owed", intent.client_id)
+
+
 def deposit(world):
     if ("balance", "USDT") not in world.expected:
         world.expect("balance", "USDT")
@@ -189,7 +199,7 @@ BREAKS = [
     lambda w: in_doubt(w, found=True),
     lambda w: in_doubt(w, found=False),
     gone, canceled_unseen, filled_unseen, venue_says_less, lost, twice, foreign_order,
-    foreign_fill, fill_unconfirmed, fill_conflict, fills_owed, deposit,
+    foreign_fill, fill_unconfirmed, fill_conflict, fills_owed, fills_owed_by_the_report, deposit,
 ]  # fmt: skip
 
 
@@ -263,7 +273,7 @@ def test_a_lost_order_is_adopted_with_its_fill(make):
 def test_an_order_told_without_side_must_be_asked_for(make):
     world = World(make, [])
     lost(world)
-    world.orders = [replace(world.orders[0], side=None)]
+    world.orders = [replace(world.orders[-1], side=None)]
     result = reconcile(world.account(), world.report(), ASSETS)
     by_kind = {d.kind: d.repair for d in result.differences}
     assert by_kind == {"order_lost": "lookup", "fill_lost": "adopt"}
@@ -291,6 +301,20 @@ def test_balances_are_compared_exactly_and_only_since_the_baseline(make):
     world.journal.append(FillUpdate(fill=old))
     again = reconcile(world.account(), world.report(), ASSETS)
     assert [d.kind for d in again.differences] == ["balance"], "it was in the baseline already"
+
+
+def test_an_asset_that_the_venue_does_not_list_is_zero(make):
+    world = World(make, [])
+    del world.money["BNB"]
+    (difference,) = reconcile(world.account(), world.report(), ASSETS).differences
+    assert (difference.asset, difference.amount, difference.at_venue) == ("BNB", "-5", "0")
+
+
+def test_a_closed_order_that_owes_fills_is_asked_for(make):
+    world = World(make, [])
+    intent, _, _ = world.add(1, "canceled")
+    world.journal = [e for e in world.journal if not isinstance(e, FillUpdate)]
+    assert [s.client_id for s in to_ask(world.account(), [])] == [intent.client_id]
 
 
 def test_no_baseline_no_comparison(make):
