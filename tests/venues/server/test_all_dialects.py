@@ -37,7 +37,7 @@ async def until(so: Callable[[], bool]) -> None:
 @MODES
 def test_market_data_is_the_exchange_s(serve: Any, name: str, mode: str) -> None:
     async def scenario(world: World) -> None:
-        exchange, ex = world.exchange(), world.ccxt(name, mode)
+        exchange, ex = world.exchange(), world.ccxt(name, mode, enableRateLimit=False)
         market = exchange.markets[0]
         markets = await ex.load_markets()
         assert {m.symbol for m in exchange.markets} == set(markets)
@@ -70,7 +70,7 @@ def test_market_data_is_the_exchange_s(serve: Any, name: str, mode: str) -> None
 @MODES
 def test_an_order_s_life_and_the_money(serve: Any, name: str, mode: str) -> None:
     async def scenario(world: World) -> None:
-        exchange, ex = world.exchange(), world.ccxt(name, mode)
+        exchange, ex = world.exchange(), world.ccxt(name, mode, enableRateLimit=False)
         market, account = exchange.markets[0], world.account()
         symbol, low = market.symbol, float(market.start_px) * 0.98
         placed = await ex.create_order(symbol, "limit", "buy", 0.01, low)
@@ -108,7 +108,7 @@ def test_refusals_have_the_right_class(serve: Any, name: str) -> None:
     async def scenario(world: World) -> None:
         import ccxt
 
-        exchange, ex = world.exchange(), world.ccxt(name)
+        exchange, ex = world.exchange(), world.ccxt(name, enableRateLimit=False)
         market = exchange.markets[0]
         await ex.load_markets()
         price = float(market.start_px)
@@ -117,7 +117,7 @@ def test_refusals_have_the_right_class(serve: Any, name: str) -> None:
         with pytest.raises((ccxt.InvalidOrder, ccxt.BadRequest, ccxt.ExchangeError)):
             await ex.create_order(market.symbol, "limit", "buy", float(market.lot), price * 0.9)
         assert not exchange.orders(world.account())
-        wrong = world.ccxt(name, apiKey="nobody")
+        wrong = world.ccxt(name, apiKey="nobody", enableRateLimit=False)
         wrong.markets, wrong.markets_by_id = ex.markets, ex.markets_by_id
         with pytest.raises(ccxt.AuthenticationError):
             await wrong.create_order(market.symbol, "limit", "buy", 0.01, price * 0.98)
@@ -129,7 +129,7 @@ def test_refusals_have_the_right_class(serve: Any, name: str) -> None:
 @VENUES
 def test_the_followed_book_is_the_book(serve: Any, name: str) -> None:
     async def scenario(world: World) -> None:
-        exchange, ex = world.exchange(), world.ccxt(name)
+        exchange, ex = world.exchange(), world.ccxt(name, enableRateLimit=False)
         market = exchange.markets[0]
         following = asyncio.create_task(_follow(ex, market.symbol))
         flow = next(f for f in world.venue().background if f.market is market)
@@ -170,7 +170,7 @@ async def _trades(ex: Any, symbol: str, into: list[Any]) -> None:
 @VENUES
 def test_own_orders_are_pushed(serve: Any, name: str) -> None:
     async def scenario(world: World) -> None:
-        exchange, ex = world.exchange(), world.ccxt(name)
+        exchange, ex = world.exchange(), world.ccxt(name, enableRateLimit=False)
         ex.newUpdates = True
         market = exchange.markets[0]
         await ex.load_markets()

@@ -120,7 +120,8 @@ class Stream(Conversation):
                 self._send("l2_data", pushes.book_snapshot(market, exchange.book(symbol), now))
             elif channel == "market_trades":
                 newest = exchange.trades(symbol, SNAPSHOT_TRADES)[::-1]
-                self._send(channel, pushes.trades("snapshot", newest))
+                if newest:
+                    self._send(channel, pushes.trades("snapshot", newest))
             elif channel in ("ticker", "ticker_batch"):
                 self._send(channel, pushes.ticker("snapshot", exchange.ticker(symbol)))
             elif channel == "candles":

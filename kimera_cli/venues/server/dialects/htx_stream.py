@@ -61,13 +61,13 @@ class Stream(Conversation):
             if "ping" in wanted:
                 self._send({"pong": wanted["ping"]})
             return
-        request_id = str(wanted.get("id", ""))
+        request_id = wanted.get("id", "")
         try:
             self._act(wanted, request_id)
         except HtxError as error:
             self._error(request_id, error.message)
 
-    def _act(self, wanted: dict[str, Any], request_id: str) -> None:
+    def _act(self, wanted: dict[str, Any], request_id: object) -> None:
         for verb in ("sub", "unsub", "req"):
             asked = wanted.get(verb)
             if asked is None:
@@ -110,7 +110,7 @@ class Stream(Conversation):
             return tail in PERIODS
         return kind in ("bbo", "detail", "ticker", "trade.detail")
 
-    def _subscribe(self, topic: Topic, verb: str, request_id: str) -> None:
+    def _subscribe(self, topic: Topic, verb: str, request_id: object) -> None:
         if verb == "sub":
             self.topics[topic.name] = topic
             if topic.kind.startswith("mbp."):
@@ -124,7 +124,7 @@ class Stream(Conversation):
         if verb == "sub" and topic.interval_ns:
             self._show(topic, self.dialect.clock.now_ns())
 
-    def _answer(self, topic: Topic, wanted: dict[str, Any], request_id: str) -> None:
+    def _answer(self, topic: Topic, wanted: dict[str, Any], request_id: object) -> None:
         """Answer a request for data."""
         head, _, tail = topic.kind.partition(".")
         now_ns = self.dialect.clock.now_ns()
@@ -146,7 +146,7 @@ class Stream(Conversation):
             )
         )
 
-    def _error(self, request_id: str, why: str) -> None:
+    def _error(self, request_id: object, why: str) -> None:
         now = self.dialect.clock.now_ms()
         said = {"status": "error", "ts": now, "id": request_id, "err-code": "bad-request"}
         self._send(said | {"err-msg": why})
