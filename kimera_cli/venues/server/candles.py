@@ -73,7 +73,7 @@ class Candles:
         """
         width = interval_ns // MINUTE_NS
         shift = MONDAY if width % WEEK == 0 else 0
-        first = -(-(first_ns // MINUTE_NS - shift) // width) * width + shift
+        first = -(-(-(-first_ns // MINUTE_NS) - shift) // width) * width + shift
         n = max(0, -(-(until_ns - first * MINUTE_NS) // interval_ns))
         last = -(-until_ns // MINUTE_NS)  # minutes after it have not begun
         minutes = self.minutes(first, max(first, min(first + n * width, last)))
