@@ -27,7 +27,10 @@ class ChainSync(BookSync):
         if self.is_late(message) or (before and self.came_before(message)):
             self.counts.repeated += 1
             return []
-        shown = self.show([message])
+        unnumbered = self.rule == CHAINED and not message[0]["seq"]
+        shown = [] if unnumbered else self.show([message])
+        if unnumbered:
+            self.reason = "a snapshot without a number, which nothing can be seen to follow"
         if before and not shown:
             return self.lose(self.reason, int(message[0]["ts_local_ns"]))
         return shown
