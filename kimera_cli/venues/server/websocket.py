@@ -127,17 +127,23 @@ class ServerSocket:
         except ProtocolError:
             self.abort()
             return
+        is_closing = self._protocol.state is not State.OPEN
+        if not is_closing:
+            self._answer_control()
         for frame in self._protocol.events_received():
             self._frame(frame.opcode, frame.data, frame.fin)  # type: ignore[union-attr]
-        if self.is_open:
-            for out in self._protocol.data_to_send():  # pongs, the close frame's answer
-                if out:
-                    self._write(out)
-                    self.sent -= 1
-        if self._protocol.state is not State.OPEN:
+        if is_closing:
+            self._answer_control()
             self._flush()
             self.is_open = False
             self.transport.close()
+
+    def _answer_control(self) -> None:
+        """Send pongs, or the answer to a close frame."""
+        for out in self._protocol.data_to_send():
+            if out:
+                self._write(out)
+                self.sent -= 1
 
     def _frame(self, opcode: int, data: bytes | bytearray | memoryview, fin: bool) -> None:
         if opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
