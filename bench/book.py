@@ -1,9 +1,9 @@
 """Level updates with best prices read after each, in a compiled loop as the engine calls them.
 
 The yardstick (limit/book.cpp) is the same ladder without the table for prices beyond its window, on
-the same events; `detail.reading_ns` is a loop that only reads them. The peers are the order books
-that Python users have (bench/peer_books.py), one Python call per level, on the beginning of the
-same tape.
+the same events; `detail.reading_ns` is a loop that only reads them. `book.first` is the beginning
+of the same tape, beside the order books that Python users have (bench/peer_books.py), one Python
+call per level: they would take minutes for all of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kimera_cli.market.book import new_books
 from kimera_cli.records import Bench
 
 from . import peer_books, targets
-from .harness import BATCH, Case, Timing, Watch, batches
+from .harness import BATCH, Case, Watch, batches
 from .limit import ABSENT
 from .request import Request, row
 from .tape import Tape, tapes
@@ -63,37 +63,43 @@ def rows(request: Request) -> Iterator[Bench]:
         with yardstick(request, "book", [levels]) as limit:
             require_same("book", int(update_all(new_books(1)[0], levels)), limit)
             yield _row(request, tape, levels, limit)
+        peers = peer_books.available(request)
+        if peers:
+            yield _peer_row(request, tape, peers)
 
 
 def _row(request: Request, tape: Tape, levels: Any, limit: Yardstick | None) -> Bench:
     cases = [_case(levels), Case("read", lambda: batches(levels), _read)]
-    peers = peer_books.available(request)
     cases += [limit.case()] if limit else []
-    cases += [peer.case(tape) for peer in peers]
     timings = request.measure(cases)
     ours, floor = timings["book"], timings.get("limit")
-    found = [peer.result(timings) for peer in peers]
     return row(
         request,
         f"book.{tape.name}",
         ours,
         kind=f"batches of {BATCH} level updates",
         limit=floor,
-        peer=found[0] if found else None,
-        others=found[1:],
-        goals=_goals(ours, floor, timings),
+        goals=[targets.rate(ours, RATE, "updates"), targets.limit(ours, floor, TIMES_CPP)],
         reading_ns=round(timings["read"].median_ns, 3),
         compared="" if limit else ABSENT,
     )
 
 
-def _goals(ours: Timing, floor: Timing | None, timings: dict[str, Timing]) -> list[targets.Goal]:
-    nautilus = timings.get(peer_books.NAUTILUS)
-    return [
-        targets.rate(ours, RATE, "updates"),
-        targets.limit(ours, floor, TIMES_CPP),
-        targets.faster(ours, nautilus, TIMES_NAUTILUS, peer_books.NAUTILUS),
-    ]
+def _peer_row(request: Request, tape: Tape, peers: list[peer_books.PeerBook]) -> Bench:
+    """Time the levels that peers get: all sides begin with an empty book."""
+    levels = np.ascontiguousarray(peer_books.first_levels(tape))
+    timings = request.measure([_case(levels), *(peer.case(tape) for peer in peers)])
+    ours, nautilus = timings["book"], timings.get(peer_books.NAUTILUS)
+    found = [peer.result(timings) for peer in peers]
+    return row(
+        request,
+        f"book.first.{tape.name}",
+        ours,
+        kind=f"batches of up to {BATCH} of the first {len(levels)} level updates",
+        peer=found[0],
+        others=found[1:],
+        goals=[targets.faster(ours, nautilus, TIMES_NAUTILUS, peer_books.NAUTILUS)],
+    )
 
 
 def _case(levels: Any) -> Case:
