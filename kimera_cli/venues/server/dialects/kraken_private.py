@@ -19,7 +19,7 @@ from kimera_cli.venues.server.dialects.kraken_auth import (
 from kimera_cli.venues.server.dialects.kraken_desk import OrderDesk
 from kimera_cli.venues.server.dialects.kraken_entry import flag, rest_order, user_reference
 from kimera_cli.venues.server.dialects.kraken_limits import HISTORY
-from kimera_cli.venues.server.dialects.kraken_text import AMOUNT_DIGITS, NS, seconds
+from kimera_cli.venues.server.dialects.kraken_text import AMOUNT_DIGITS, seconds, unix
 from kimera_cli.venues.server.keys import Key, Permission
 from kimera_cli.venues.server.model import Fill, Order
 
@@ -252,7 +252,7 @@ def _within(ts_ns: int, parameters: Parameters) -> bool:
         end = float(parameters.get("end") or "inf")
     except ValueError:
         raise bad("start") from None
-    return start < ts_ns / NS <= end
+    return start < unix(ts_ns) <= end
 
 
 def _page(items: Sequence[Item], parameters: Parameters) -> list[Item]:
