@@ -1,7 +1,8 @@
 """Books of a venue that tells nothing to check them by but the book itself (Coinbase Exchange).
 
 The subscription begins with a snapshot; its changes have neither number nor checksum, so what is
-lost cannot be seen on the stream. Now and then the whole book is asked for over REST and compared.
+lost cannot be seen on the stream. Now and then the whole book (`level=2`) is asked for over REST
+and compared.
 That answer is of some moment between question and answer, and the stream may be later than it: so a
 level is *wrong* only if it was not touched by the stream from the question until a while after the
 answer, and still differs. Then the book is subscribed anew. Until an audit finds it, a lost message
@@ -31,17 +32,17 @@ class AuditSync(ChainSync):
     def __init__(self, row: Any, number: int, instrument: Instrument) -> None:
         super().__init__(row, number, instrument)
         self._touched: set[Place] = set()
-        self._told: dict[Place, int] = {}
+        self._told: dict[Place, int] | None = None
 
     def forget(self) -> None:
         """End an audit that has begun."""
         self.row["watched"] = 0
-        self._told = {}
+        self._told = None
 
     def watch(self) -> None:
         """An audit begins: the book is asked for now."""
         self.row["watched"] = 1
-        self._touched, self._told = set(), {}
+        self._touched, self._told = set(), None
 
     def touched(self, message: Events) -> None:
         """A message passed while an audit is under way."""
@@ -59,12 +60,12 @@ class AuditSync(ChainSync):
 
     def judge(self, ts_local_ns: int) -> list[Events]:
         """Compare; the answer has been there for a while. Return the mark if the book is wrong."""
-        told, self._told = self._told, {}
+        told, self._told = self._told, None
         self.row["watched"] = 0
-        if not self.good or not told:
+        if not self.good or told is None:
             return []
         self.counts.audits += 1
-        own = self._own(told)
+        own = self._own()
         wrong = [
             place
             for place in told.keys() | own.keys()
@@ -78,16 +79,13 @@ class AuditSync(ChainSync):
         reason = f"{len(wrong)} levels differ from the venue's answer: expected {text}"
         return self.lose(reason, ts_local_ns)
 
-    def _own(self, told: dict[Place, int]) -> dict[Place, int]:
-        """Return the own levels, as far out as the answer reaches."""
+    def _own(self) -> dict[Place, int]:
+        """Return the own levels."""
         found = {}
-        for side, sign in ((BID, -1), (ASK, 1)):
-            last = max((sign * px for s, px in told if s == side), default=None)
+        for side in (BID, ASK):
             px, qty = (np.empty(WINDOW + OVER, np.int64) for _ in range(2))
             n = book_levels(self.book, side, px, qty)
             for ticks, lots in zip(px[:n].tolist(), qty[:n].tolist(), strict=True):
-                if last is None or sign * ticks > last:
-                    break
                 found[side, ticks] = lots
         return found
 
