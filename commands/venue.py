@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
+
+
+def _port(text: str) -> Any:
+    return typer.Option(help=text, min=0, max=65535)
+
 
 Duration = Annotated[
     str | None, typer.Option("--for", metavar="DURATION", help="Stop after 90s, 10m, ...")
@@ -35,9 +40,9 @@ def serve(
     venues: Annotated[
         str, typer.Option("--venues", help="Names with commas between; all by default.")
     ] = "",
-    port: Annotated[int, typer.Option(help="Plain HTTP and websocket; 0: a free port.")] = 0,
-    tls_port: Annotated[int, typer.Option(help="TLS; 0: a free port.")] = 0,
-    control_port: Annotated[int, typer.Option(help="Control API; 0: a free port.")] = 0,
+    port: Annotated[int, _port("Plain HTTP and websocket; 0: a free port.")] = 0,
+    tls_port: Annotated[int, _port("TLS; 0: a free port.")] = 0,
+    control_port: Annotated[int, _port("Control API; 0: a free port.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of background, history and keys.")] = 0,
     faults: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Faults to inject, TOML.")
@@ -59,6 +64,8 @@ def serve(
     names = [name.strip() for name in venues.split(",") if name.strip()] or available()
     rules = read_script(faults) if faults else []
     seconds = _seconds(for_)
+    if rate < 0:
+        raise UsageError("usage.rate", f"expected a --rate of 0 or more, was {rate:g}")
     with world.output() as out:
 
         def announce(record: object) -> None:

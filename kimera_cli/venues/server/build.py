@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from kimera_cli.errors import UsageError
 from kimera_cli.venues.server.clock import Clock
 from kimera_cli.venues.server.dialect import Options
 from kimera_cli.venues.server.dialects import load
@@ -48,6 +49,8 @@ def build_host(
     faults = Faults()
     for rule in rules:
         faults.add(rule)
+    if len(set(setup.venues)) < len(setup.venues):
+        raise UsageError("usage.venue", f"expected each venue once, was {','.join(setup.venues)}")
     venues = [_venue(name, setup, Clock(source, start_ns), faults, on_bug) for name in setup.venues]
     return Host(venues, faults)
 

@@ -1,0 +1,89 @@
+"""`kimera venue serve` as a process: what it prints, how it ends, what it refuses."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", path, headers={"Host": host})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_it_says_where_it_is_serves_and_ends_clean_on_ctrl_c(kimera: Any, tmp_path: Path) -> None:
+    process = kimera.start(
+        "venue", "serve", "--venues", "binance", "--seed", "7", "--folder", tmp_path / "v"
+    )
+    try:
+        listening = json.loads(process.stdout.readline())
+        assert listening["type"] == "venue_listening"
+        assert listening["venues"] == ["binance"]
+        assert get(listening["port"], "/binance/api/v3/ping") == (200, b"{}")
+        assert get(listening["port"], "/api/v3/ping", "api.binance.com") == (200, b"{}")
+        status, body = get(listening["control_port"], "/binance/check")
+        assert (status, json.loads(body)["conserved"]) == (200, True)
+        keys = Path(listening["keys"])
+        assert stat.S_IMODE(keys.stat().st_mode) == 0o600
+        assert len(tomllib.loads(keys.read_text())["binance"]["secret"]) == 64
+        assert "BEGIN CERTIFICATE" in Path(listening["ca"]).read_text()
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    ended, last = (json.loads(line) for line in out.splitlines())
+    assert (ended["type"], ended["requests"], ended["bugs"]) == ("venue_ended", 2, 0)
+    assert (last["type"], last["status"], last["code"]) == ("end", "ok", 0)
+    assert process.returncode == 0
+    assert err == b""
+
+
+def test_faults_from_a_file_and_an_end_by_time(kimera: Any, tmp_path: Path) -> None:
+    script = tmp_path / "faults.toml"
+    script.write_text('[[fault]]\nhook = "request.before"\naction = "reply"\nstatus = 503\n')
+    process = kimera.start("venue", "serve", "--venues", "binance", "--faults", script)
+    port = json.loads(process.stdout.readline())["port"]
+    assert get(port, "/binance/api/v3/ping")[0] == 503
+    assert get(port, "/binance/api/v3/ping")[0] == 200
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    done = kimera("venue", "serve", "--venues", "binance", "--for", "100ms")
+    assert (done.code, done.end["status"]) == (0, "ok")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["--venues", "binanc"], "usage.venue", "did you mean 'binance'"),
+        (["--venues", "binance", "--for", "soon"], "usage.duration", "such as 250ms"),
+        (["--venues", "binance", "--faults", "none.toml"], "usage.faults", "none.toml"),
+        (["--venues", "binance", "--rate", "-1"], "usage.rate", "0 or more"),
+        (["--venues", "binance", "--port", "70000"], "usage.arguments", "port"),
+        (["--venues", "binance,binance"], "usage.venue", "once"),
+    ],
+)
+def test_bad_options(kimera: Any, args: list[str], code: str, words: str) -> None:
+    done = kimera("venue", "serve", "--for", "100ms", *args)
+    assert done.code == 2
+    [error] = done.err_json
+    assert error["code"] == code
+    assert words in error["message"] + error["hint"]
+
+
+def test_a_port_that_is_taken(kimera: Any) -> None:
+    process = kimera.start("venue", "serve", "--venues", "binance")
+    port = json.loads(process.stdout.readline())["port"]
+    done = kimera("venue", "serve", "--venues", "binance", "--port", str(port))
+    assert done.code != 0
+    assert done.err_json[0]["code"] == "venue.port"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
