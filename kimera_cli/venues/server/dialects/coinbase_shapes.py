@@ -31,6 +31,16 @@ WHY = {
 }
 """`cancel_message` by the exchange's reason."""
 
+LISTED_AT = "2023-01-01T00:00:00Z"
+UNSAID = dict.fromkeys(
+    (
+        "market_cap", "base_cbrn", "quote_cbrn", "product_cbrn", "icon_color", "icon_url",
+        "display_name_overwrite", "about_description", "best_bid_price", "best_ask_price",
+    ),
+    "",
+)  # fmt: skip
+"""What the venue leaves empty in a product."""
+
 
 def product(market: Market, ticker: Ticker) -> dict[str, Any]:
     """Return a product as the lists of products have it."""
@@ -71,6 +81,9 @@ def product(market: Market, ticker: Ticker) -> dict[str, Any]:
         "display_name": product_id(market),
         "product_venue": "CBE",
         "approximate_quote_24h_volume": amounts.text(amounts.truncated(ticker.quote, 2)),
+        "new_at": LISTED_AT,
+        "is_alpha_testing": False,
+        **UNSAID,
     }
 
 
