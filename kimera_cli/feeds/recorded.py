@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -66,24 +67,28 @@ class _Replay:
         self._line = line.number
         if line.what == "end":
             return
-        try:
-            intake = self._intakes[line.connection]
-            if line.what == "lost":  # for the book, if anything follows
-                self._lost[line.connection] = line.ts_ns
-                return
-            if line.connection in self._lost:
-                intake.gap(self._lost.pop(line.connection))
+        intake = self._intake(line)
+        if line.what == "lost":  # for the book, if anything follows
+            self._lost[line.connection] = line.ts_ns
+            return
+        if line.connection in self._lost:
+            intake.gap(self._lost.pop(line.connection))
+        with suppress(VenueError):  # it could not be read then either
             self._do(intake, line)
-        except VenueError:
-            return  # it could not be read then either; what came of that is in the lines behind
-        except (IndexError, KeyError):
-            raise DataError(
-                "data.bad_line",
-                f"expected a connection and instrument of the header in {self.path} "
-                f"line {line.number}, was {line.connection} {line.instrument}",
-                file=str(self.path),
-                line=line.number,
-            ) from None
+
+    def _intake(self, line: Line) -> Intake:
+        """Return the connection that a line speaks of; DataError `data.bad_line`."""
+        if 0 <= line.connection < len(self._intakes):
+            intake = self._intakes[line.connection]
+            if line.instrument < 0 or line.instrument in intake.books:
+                return intake
+        raise DataError(
+            "data.bad_line",
+            f"expected a connection and instrument of the header in {self.path} "
+            f"line {line.number}, was {line.connection} {line.instrument}",
+            file=str(self.path),
+            line=line.number,
+        )
 
     def _do(self, intake: Intake, line: Line) -> None:
         number, ts_ns = line.instrument, line.ts_ns
