@@ -198,9 +198,9 @@ struct Gate {
     double max_order, max_position, max_asset, collar, max_drawdown, max_daily_loss, cash, peak;
     i64 day;
     double day_start, worst_drawdown;
-    i64 open_orders, spot_short, counts[32];
+    i64 open_orders, spot_short, counts[32], overload, queue_age, queue_limit;
 };
-static_assert(sizeof(Instrument) == 80 && sizeof(Gate) == 8 * 54, "INSTRUMENT, GATE");
+static_assert(sizeof(Instrument) == 80 && sizeof(Gate) == 8 * 57, "INSTRUMENT, GATE");
 
 struct View {  // what the gate reads of a sleeve; one cache line
     i64 position = 0, open_bids = 0, open_asks = 0;
@@ -253,6 +253,7 @@ inline i64 check(Gate &g, const std::vector<View> &views, const Instrument &in, 
     if (g.kill) return 1;
     if (!g.trading) return 2;
     if (g.halted) return g.halted;
+    if (g.overload) return 17;
     if (ts - arrived > g.stale_ns) return 12;
     if (std::abs(double(px) - mid) > g.collar * mid) return 9;
     if (g.open_orders >= g.max_open_orders) return 7;

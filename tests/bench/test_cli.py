@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 STAGES = ("event_to_book", "book_to_decision", "decision_to_gate", "total")
+FRAME_STAGES = ("wire_to_event", *STAGES[:-1], "gate_to_bytes", "total")
 INSTRUMENTS = (1, 2, 4, 8, 16, 32, 64)
 DEPTHS = (10, 50, 200, 1_000, 5_000)
 ROWS = {
     "backtest": {f"backtest.synthetic.{name}-100ms" for name in ("watch", "grid")},
     "book": {"book.synthetic"},
     "latency": {
-        "latency.stamps",
+        *("latency.stamps", "latency.frame_to_order.synthetic"),
+        *(f"latency.frame_stage.{name}.synthetic" for name in FRAME_STAGES),
         *(
             f"latency.{part}.synthetic"
             for part in ("tick", "message", "recorder", *(f"stage.{name}" for name in STAGES))
