@@ -1,4 +1,4 @@
-"""A dialect without any network: requests go in as objects, frames come out as JSON, time stands."""
+"""A dialect without a network: requests go in as objects, frames come out as JSON, time stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kraken by the letter of its documents: signatures, counters, orders, books, the account's streams."""
+"""Kraken by the letter of its documents: signatures, counters, orders, books, private streams."""
 
 from __future__ import annotations
 
