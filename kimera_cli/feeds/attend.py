@@ -1,7 +1,8 @@
 """Seeing to the books of one connection: asks for what they want, and notices silent channels.
 
 Requests are spaced: the first at once, each further one after a wait that doubles, until the book
-has been good for a while. So a venue that cannot give a good book is not stormed.
+has been good for a while. So a venue that cannot give a good book is not stormed. Where
+subscriptions bring none, the connection is made anew at last.
 
 A channel is silent when it brought nothing for its limit while the connection lived. It is
 subscribed anew; a silent book is marked first. If that brings nothing either (a market where
@@ -39,6 +40,8 @@ class Patience:
     """How long after subscribing a book is asked for although nothing has changed yet."""
     answer_s: float = 5.0
     """How long a subscription may take to bring a whole book."""
+    tries: int = 5
+    """Subscriptions that bring no good book before the connection is made anew."""
     lasting_s: float = 60.0
     """A book that was good for so long makes the next request immediate again."""
     asking: Backoff = field(default_factory=lambda: Backoff(first_s=1.0))
@@ -103,6 +106,7 @@ class Attendant:
         self.resubscriptions = 0
         self._silences: dict[tuple[int, Kind], Silence] = {}
         self._send: Callable[[bytes], None] | None = None
+        self._drop: Callable[[], None] = lambda: None
         self._since_ns = 0
         intake.wanting = self.see_to_books
 
@@ -112,9 +116,9 @@ class Attendant:
         addresses = {k: audit(instruments[k]) for k in self.intake.books} if audit else {}
         return Auditor(self.intake, addresses, self.around, self.fetch, self.patience.audits)
 
-    def connected(self, send: Callable[[bytes], None]) -> None:
+    def connected(self, send: Callable[[bytes], None], drop: Callable[[], None]) -> None:
         """A connection came about, on which all streams were asked for."""
-        self._send, self._since_ns = send, self.around.monotonic_ns()
+        self._send, self._drop, self._since_ns = send, drop, self.around.monotonic_ns()
         self.intake.connected()
         limits = self.patience.silence_s
         self._silences = {
@@ -183,6 +187,10 @@ class Attendant:
         assert rule is not None
         assert self._send is not None
         if self.intake.books[number].wants is Want.SUBSCRIPTION:
+            if asking.attempts > self.patience.tries:
+                asking.attempts = 0
+                self._drop()
+                return
             asking.again_ns += int(self.patience.answer_s * _NS)
             self._subscribe(instrument, "depth")
         elif rule.request is not None:
@@ -226,12 +234,12 @@ class Attendant:
             return
         was_good = self.intake.books[number].good
         self.intake.silence(number, self.around.now_ns())
-        if was_good or self.intake.books[number].source is Want.SNAPSHOT:
+        snapshots = self.intake.books[number].source is Want.SNAPSHOT
+        if was_good or snapshots:  # else the subscription is asked for anew as it is
             self._subscribe(instrument, kind)
-            again = int(self.patience.answer_s * _NS)
-            subscribed = self.intake.books[number].source is Want.SUBSCRIPTION
-            now = self.around.monotonic_ns()
-            self.asking[number].again_ns = now + again if subscribed else 0
+        if was_good and not snapshots:
+            wait_ns = int(self.patience.answer_s * _NS)
+            self.asking[number].again_ns = self.around.monotonic_ns() + wait_ns
 
     def _lost(self, number: int, reason: str) -> VenueError:
         name = self.instruments[number].name

@@ -64,8 +64,11 @@ class Link:
 class Attending(Protocol):
     """Who sees to a connection's books; all calls come in the loop's thread."""
 
-    def connected(self, send: Callable[[bytes], None]) -> None:
-        """A connection came about and its streams were asked for; `send` writes a message."""
+    def connected(self, send: Callable[[bytes], None], drop: Callable[[], None]) -> None:
+        """A connection came about and its streams were asked for.
+
+        `send` writes a message, `drop` gives the connection up so that a new one is made.
+        """
 
     def lost(self) -> None:
         """The connection is gone."""
@@ -77,7 +80,7 @@ class Attending(Protocol):
 class Nobody:
     """Attends to nothing."""
 
-    def connected(self, send: Callable[[bytes], None]) -> None:
+    def connected(self, send: Callable[[bytes], None], drop: Callable[[], None]) -> None:
         """Nothing to do."""
 
     def lost(self) -> None:
@@ -230,7 +233,10 @@ class FeedClient:
         self._heard_ns = self._pinged_ns = self.around.monotonic_ns()
         for each in self.link.subscriptions:
             transport.send(WSMsgType.TEXT, each)
-        self.attending.connected(lambda text: transport.send(WSMsgType.TEXT, text))
+        self.attending.connected(
+            lambda text: transport.send(WSMsgType.TEXT, text),
+            lambda: transport.disconnect(graceful=False),
+        )
         if self.pump.blocked:
             transport.underlying_transport.pause_reading()
         if self._stop.is_set():

@@ -238,7 +238,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
 def test_a_disk_that_is_full_is_told(tmp_path: Path) -> None:
     session = Session(tmp_path, ALL[0])
     session.recorder._stream.close()
-    session.recorder._stream = Path("/dev/full").open("wb", buffering=0)
+    session.recorder._stream = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
     session.play(3)
     with pytest.raises(DataError, match="No space left"):
         session.recorder.flush()
