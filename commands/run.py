@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -61,8 +61,16 @@ Server = Annotated[
         metavar="FILE|URL", help="A venue server on this machine in place of the venues themselves."
     ),
 ]
-Keys = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="API keys (mode 0600), for the account's fees.")
+Keys = Annotated[Path | None, typer.Option(metavar="FILE", help="API keys (mode 0600).")]
+Execute = Annotated[
+    str, typer.Option(help="Where orders go from a live venue's market: paper or live.")
+]
+Account = Annotated[str, typer.Option(help="Name of the account, for its journal.")]
+YesLive = Annotated[
+    float | None,
+    typer.Option(
+        metavar="CAP", min=0, help="Trade live unasked; open orders and positions up to CAP."
+    ),
 ]
 Repeat = Annotated[
     str | None,
@@ -88,6 +96,9 @@ def run(
     market: Markets = None,
     server: Server = "",
     keys: Keys = None,
+    execute: Execute = "paper",
+    account: Account = "main",
+    yes_live: YesLive = None,
     repeat: Repeat = None,
 ) -> None:
     """Run strategies on the demo market, recordings or live venues; leave journal and report.
@@ -119,7 +130,8 @@ def run(
     with compiling(world.diagnostics):
         from kimera_cli.engine.drive import drive, prepare
 
-        request = _request(planned, choices, world, market or [], server, keys)
+        live = (market or [], server, keys, execute, account, yes_live)
+        request = _request(planned, choices, world, live)
         session = prepare(request, world)
     with world.output() as stream:
         drive(session, world, stream)
@@ -129,9 +141,7 @@ def _request(
     planned: Plan | None,
     choices: Choices,
     world: Context,
-    markets: list[str],
-    server: str,
-    keys: Path | None,
+    live: tuple[Any, ...],
 ) -> RunRequest:
     from kimera_cli.engine.build import build_request, repeat_request
 
@@ -140,7 +150,8 @@ def _request(
     if planned.kind == "venue":
         from kimera_cli.live.plan import LiveChoices, live_request
 
-        return live_request(planned, LiveChoices(markets, server, keys), world)
+        ask = typer.prompt if world.stdin.isatty() else None
+        return live_request(planned, LiveChoices(*live, ask=ask), world)
     return build_request(planned, world)
 
 

@@ -394,6 +394,11 @@ REJECTS = (
     "price_band",
     "book_full",
     "bad_order",
+    "funds",
+    "halted",
+    "not_sent",
+    "in_doubt",
+    "refused",
 )
 """Venue answers by code; the public code is `venue.<name>`. Append only."""
 

@@ -104,6 +104,12 @@ class LoopArrays:
 
         return take_events(self._table, self._all, events, first, origin)
 
+    def bring(self, told: Array) -> int:
+        """Let one answer of a venue, shape (1,) of dtype TOLD, in; return 0 unless no room."""
+        from kimera_cli.kernels.live_entry import bring_answer
+
+        return bring_answer(self._table, self._all, told)
+
     def event_of_chunk(self, k: int, index: int) -> Array:
         """Return one event of stream k's chunk."""
         event: Array = self._chunks[k][index]

@@ -63,11 +63,29 @@ def _latencies(latency: Latency, source: str) -> dict[str, str]:
     }
 
 
+def _at_venues(request: RunRequest) -> dict[str, Any]:
+    """Return what holds where orders were at real venues: nothing of fills is assumed."""
+    return {
+        "source": request.source,
+        "executor": "venue",
+        "seed": request.seed,
+        "queue_model": "none: orders stood in the venues' own queues",
+        "latency": {"feed": f"the {_FEEDS[request.source]}'s own", "entry": "real"},
+        "fees": "as each fill was told; in a third asset: by the account's rates",
+        "market_impact": "real",
+        "rates": dict(request.profile.portfolio.rates),
+        "durability": durability(request.profile),
+        "clocks": request.clocks,
+    }
+
+
 def fidelity(
     request: RunRequest, instruments: Sequence[Instrument], shift_ns: int
 ) -> dict[str, Any]:
     """Return the assumptions of a run, JSON-safe."""
     profile: Profile = request.profile
+    if request.live is not None and request.live.order_task is not None:
+        return _at_venues(request)
     queue = _QUEUES[profile.queue.model].format(exponent=profile.queue.exponent)
     return {
         "source": request.source,

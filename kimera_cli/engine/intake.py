@@ -38,6 +38,12 @@ class Intake(Protocol):
     def notices(self) -> list[KimeraError]:
         """Return what the feed mended since the last call."""
 
+    def send(self) -> None:
+        """Hand the loop's requests to an executor outside."""
+
+    def may_end(self) -> bool:
+        """Whether the loop's end is the run's."""
+
     def end(self) -> None:
         """Nothing more is to come: let the loop reach its end."""
 
@@ -77,6 +83,14 @@ class Replay:
         """A recording has nothing to mend."""
         return []
 
+    def send(self) -> None:
+        """The simulated venue is inside of the loop."""
+        raise AssertionError("a replay has no executor outside")
+
+    def may_end(self) -> bool:
+        """Nothing of a replay is anywhere else."""
+        return True
+
     def finish(self) -> dict[str, Any]:
         """Nothing to tell: every event was waited for."""
         return {}
@@ -109,7 +123,9 @@ def open_intake(
         arrays.streams["venue_shift_ns"] = request.live.venue_shift_ns
     breaker = OverloadBreaker(arrays.gate, request.profile.risk.max_queue_age_ns)
     assert shape.feed is not None
-    return LiveIntake(shape.feed, arrays, breaker, clock, request.live.hold_ns, around.arrived)
+    return LiveIntake(
+        shape.feed, arrays, breaker, clock, request.live.hold_ns, around.arrived, shape.outbound
+    )
 
 
 def _replay(

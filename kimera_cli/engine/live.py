@@ -31,6 +31,9 @@ class LivePlan:
     venue_shift_ns: tuple[int, ...] = ()
     """Per stream: added to the venue's stamps, because its clock is not ours."""
     hold_ns: int = HOLD_NS
+    order_task: Callable[..., Any] | None = None
+    """Runs in the order process: `order_task(wire, arguments, paths, clocks)`; None: simulated."""
+    order_arguments: Any = None
 
 
 GO = "go"

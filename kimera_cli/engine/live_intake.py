@@ -15,12 +15,16 @@ from kimera_cli.engine.arrays import LoopArrays
 from kimera_cli.engine.breaker import OverloadBreaker
 from kimera_cli.engine.child import Child
 from kimera_cli.engine.live import GO, STOP
+from kimera_cli.engine.outbound import Outbound
 from kimera_cli.engine.pause import Pause
 from kimera_cli.errors import DataError, KimeraError
+from kimera_cli.kernels.state import FOREVER
 from kimera_cli.layouts import F_LAST, Events
 from kimera_cli.shm.ring import Consumer
 
 BATCH = 4096
+CLOSING_NS = 20_000_000_000
+"""How long the end of a run waits for its orders to be taken back."""
 LOOK_NS = 10_000_000
 """Longest wait, after which signals and the kill switch are looked at."""
 
@@ -119,15 +123,19 @@ class LiveIntake:
         clock: LiveClock,
         hold_ns: int,
         arrived: Callable[[Any], None],
+        outbound: Outbound | None = None,
     ) -> None:
         self._feed, self._arrays, self._breaker = feed, arrays, breaker
         self._clock, self._now_ns = clock, clock.now_ns
-        self._arrived = arrived
+        self._arrived, self._outbound = arrived, outbound
+        self._closing_until_ns = 0
         self.taken = 0
         loop = arrays.loop[0]
         loop["live"] = 1
         loop["hold_ns"] = hold_ns
         loop["pause_ns"] = 0
+        if outbound is not None:
+            outbound.attach(arrays)
 
     def begin(self) -> int:
         """Let the feed begin, and time."""
@@ -154,21 +162,49 @@ class LiveIntake:
             self._arrays.loop[0]["live"] = 0
         self._breaker.look(self._now_ns())
         self._feed.check()
+        if self._outbound is not None and not self._outbound.closed:
+            self._outbound.child.check()
+        if self._closing_until_ns:
+            self.end()
 
     def notices(self) -> list[KimeraError]:
-        """Return what the feed mended since the last call."""
-        return self._feed.notices()
+        """Return what feed and executor mended since the last call."""
+        return self._feed.notices() + (self._outbound.notices() if self._outbound else [])
 
     def finish(self) -> dict[str, Any]:
-        """Stop the feed and return what became of its events."""
-        return self._feed.finish()
+        """Stop the feed and return what became of its events, and of orders at venues."""
+        told = self._feed.finish()
+        return told | ({"orders": self._outbound.finish()} if self._outbound else {})
+
+    def send(self) -> None:
+        """Hand the loop's requests to the executor."""
+        assert self._outbound is not None
+        self._outbound.send()
+
+    def may_end(self) -> bool:
+        """Whether nothing of the run is at a venue any more; else see to it."""
+        if self._outbound is None or self._outbound.closed:
+            return True
+        self.end()
+        return self._closed
 
     def end(self) -> None:
-        """Take nothing more; the loop comes to its end as if the feeds had ended."""
+        """Take orders back, then nothing more: the loop ends as if the feeds had ended."""
         loop = self._arrays.loop[0]
+        if self._outbound is not None and not self._closed:
+            if not self._closing_until_ns:
+                self._closing_until_ns = self._now_ns() + CLOSING_NS
+                loop["closing"], loop["end_ns"], loop["max_events"] = 1, FOREVER, 0
+                self._outbound.close()
+            return
         self._arrays.streams["eof"] = 1
         loop["live"] = 0
         loop["max_events"] = max(1, int(loop["n_events"]))
+
+    @property
+    def _closed(self) -> bool:
+        assert self._outbound is not None
+        return self._outbound.closed or 0 < self._closing_until_ns <= self._now_ns()
 
     def _take(self) -> int:
         """Take what has come; return how many events that were.
@@ -183,6 +219,8 @@ class LiveIntake:
             taken += len(rows)
             known = max(known, int(rows[-1]["ts_local_ns"]) + self._clock.shift_ns)
         self.taken += taken
+        if self._outbound is not None:
+            taken += self._outbound.answers()
         self._arrays.loop[0]["pause_ns"] = known
         return taken
 

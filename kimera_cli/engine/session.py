@@ -38,6 +38,7 @@ from kimera_cli.kernels.state import (
     NEED_DATA,
     PAUSED,
     PHASE_WAKE,
+    SEND,
     STRATEGY_FAILED,
     TIME_LIMIT,
 )
@@ -170,7 +171,7 @@ class Session:
         status = -1
         if not self._begun:
             self.start_ns, self._begun = self._intake.begin(), True
-        while status not in ENDED:
+        while status not in ENDED or not self._intake.may_end():
             if stop():
                 self.stop()
             status = self._advance()
@@ -217,6 +218,8 @@ class Session:
         elif status == PAUSED:
             self._intake.wait()
             self._look_around()
+        elif status == SEND:
+            self._intake.send()
         elif status == CALL_PYTHON:
             s = int(loop["sleeve"])
             strategy = self._python[int(self.arrays.sleeves[s]["strategy"])]

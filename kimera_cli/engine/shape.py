@@ -24,6 +24,7 @@ from kimera_cli.engine.feed_process import SLOTS, start_feed
 from kimera_cli.engine.live import LivePlan
 from kimera_cli.engine.live_intake import FeedEnd, RingFeed
 from kimera_cli.engine.order_process import JournalTerms, OrderProcess
+from kimera_cli.engine.outbound import Outbound
 from kimera_cli.engine.request import RunRequest
 from kimera_cli.engine.run_writer import RunWriter
 from kimera_cli.host.preparation import Prepared, Wanted, prepare
@@ -53,6 +54,8 @@ class RunShape:
     prepared: Prepared | None = None
     folder: Path | None = None
     children: list[Child] = field(default_factory=list)
+    outbound: Outbound | None = None
+    """Where orders leave for a venue."""
     feed: FeedEnd | None = None
     """Where events come from when they do not wait."""
 
@@ -91,6 +94,18 @@ class RunShape:
         child, self.sources = start_feed(sources, self.folder, self.clocks, others)
         self.children.append(child)
 
+    def open_orders(self, plan: LivePlan, runtime: Path | None) -> None:
+        """Start the order process; it is ready when journal and venues agree."""
+        assert runtime is not None
+        assert plan.order_task is not None
+        self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=runtime))
+        cores = frozenset([max(self._others())])
+        self.outbound = Outbound(
+            plan.order_task, plan.order_arguments, self.folder, self.clocks, cores
+        )
+        self.children.append(self.outbound.child)
+        self.outbound.child.await_ready()
+
     def open_feed(self, request: RunRequest) -> None:
         """Start what brings events where that is more than reading the sources here."""
         live = request.live
@@ -107,7 +122,8 @@ class RunShape:
 
     def start_live(self, plan: LivePlan, runtime: Path) -> None:
         """Let a process bring what comes, into one ring per origin."""
-        self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=runtime))
+        if self.folder is None:
+            self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=runtime))
         paths = [self.folder / f"feed-{k}.ring" for k in range(len(plan.origins))]
         consumers = [Consumer(path, ring_shape(EVENT, SLOTS), self.clocks) for path in paths]
         arguments = (plan.arguments, paths, self.clocks)
@@ -138,6 +154,8 @@ def open_shape(request: RunRequest, clocks: Clocks) -> RunShape:
     if request.shape != "threads":
         shape.prepared = prepare(Wanted())
     try:
+        if request.live is not None and request.live.order_task is not None:
+            shape.open_orders(request.live, request.runtime)
         shape.open_feed(request)
     except BaseException:
         shape.close()

@@ -229,7 +229,7 @@ def show(loop, view, feature, instrument, reason):
 @inner
 def wake_reason(loop, stream, strategy, sleeve):
     """Return why a sleeve is called now, or -1 when it is not."""
-    if stream.ready == 0 or loop.drained != 0:
+    if stream.ready == 0 or loop.drained != 0 or loop.closing != 0:
         return -1
     if strategy.interval_ns > 0:
         return WAKE_TIMER if strategy.next_ns <= loop.now_ns else -1

@@ -31,10 +31,30 @@ TOLD = np.dtype(
         ("maker", "i8"),
         ("code", "i8"),
         ("fee", "f8"),  # settlement currency; NaN: not told
+        ("reserved", "i8", (3,)),
     ],
     align=True,
 )
-"""One answer of a venue about an own order."""
+"""One answer of a venue about an own order; two cache lines."""
+
+ASKED = np.dtype(
+    [
+        ("stream", "i8"),
+        ("kind", "i8"),  # REQ_*
+        ("id", "i8"),
+        ("sleeve", "i8"),
+        ("slot", "i8"),
+        ("side", "i8"),
+        ("type", "i8"),
+        ("tif", "i8"),
+        ("px_ticks", "i8"),
+        ("qty_lots", "i8"),  # REQ_AMEND: the change of size, may be negative
+        ("ts_ns", "i8"),  # when the gate let it pass
+        ("reserved", "i8", (5,)),
+    ],
+    align=True,
+)
+"""One request on its way to the executor outside; two cache lines."""
 
 
 @kernel

@@ -119,6 +119,7 @@ LOOP = np.dtype(
         ("live", "i8"),  # 1: what has arrived by pause_ns is in the buffers, more will come
         ("hold_ns", "i8"),  # live: what happened at the venue is known here so much later
         ("executor", "i8"),  # EXECUTOR_*
+        ("closing", "i8"),  # live: 1 while orders are taken back; strategies are not called
         ("wake_ns", "i8"),  # PAUSED: the moment that comes next
         ("overload", "i8"),  # state of the breaker as last recorded
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 from kimera_cli.engine.build import Plan, request_of
 from kimera_cli.engine.live import LivePlan
 from kimera_cli.engine.request import RunRequest
-from kimera_cli.errors import ProfileError, UsageError
+from kimera_cli.errors import ProfileError, RiskError, UsageError
 from kimera_cli.feeds.live import Stream
 from kimera_cli.live.feed import FeedArguments, publish_live
 from kimera_cli.live.markets import Market, ask_markets, keys_of, parse_markets
+from kimera_cli.live.orders import OrderArguments, trade
 from kimera_cli.live.same_thread import ThreadFeed
 from kimera_cli.live.source import LiveSource
+from kimera_cli.shm.folder import runtime_folder
+from kimera_cli.venues.clients.addresses import Addresses
+from kimera_cli.venues.trading import Choices
 
 if TYPE_CHECKING:
     from kimera_cli.context import Context
@@ -28,11 +33,17 @@ class LiveChoices:
     markets: list[str] = field(default_factory=list)
     server: str = ""
     keys: Path | None = None
+    execute: str = "paper"
+    account: str = "main"
+    cap: float | None = None
+    """`--yes-live`: most that open orders and positions may be worth."""
+    ask: Callable[[str], str] | None = None
+    """Asks the person at the terminal; None: there is none."""
 
 
 def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequest:
     """Return the request: markets and clocks asked for, strategies compiled."""
-    _check(planned)
+    _check(planned, choices)
     told = FeedArguments((), choices.server)
     wanted = parse_markets(choices.markets)
     keys = keys_of(choices.keys, wanted, world)
@@ -40,6 +51,11 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
     told = told._replace(streams=_streams(markets))
     shifts = tuple(-m.clock_ahead_ns for m in markets)
     live = LivePlan(publish_live, told, (0,), ThreadFeed, shifts)
+    if choices.execute == "live":
+        _consent(planned, choices, told.addresses, list(wanted))
+        live = dataclasses.replace(
+            live, order_task=trade, order_arguments=_orders(choices, markets, world)
+        )
     fees = planned.resolved.profile.fees
     if missing := [v for v in wanted if v not in keys and None in (fees.maker, fees.taker)]:
         world.diagnostics.warning(
@@ -52,11 +68,45 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
         m.instrument.venue: {"ahead_ns": m.clock_ahead_ns, "uncertainty_ns": m.clock_uncertainty_ns}
         for m in markets
     }
-    return dataclasses.replace(request, clocks=clocks)
+    runtime = runtime_folder(world.env, Path(planned.resolved.name).stem)
+    return dataclasses.replace(request, clocks=clocks, runtime=runtime)
 
 
-def _check(planned: Plan) -> None:
+def _consent(planned: Plan, choices: LiveChoices, addresses: Addresses, venues: list[str]) -> None:
+    """RiskError `risk.live_off`, UsageError `usage.live`: no leave to trade at real venues."""
+    if not addresses.live:
+        return
+    names = ", ".join(venues)
+    if not planned.resolved.profile.live.allow:
+        raise RiskError(
+            "risk.live_off",
+            f"expected a profile that allows orders at {names}, was [live] allow = false",
+            "set it in a profile of yours; kimera venue serve is for trying things out",
+        )
+    if choices.cap is not None:
+        return
+    words = f"live {venues[0]}"
+    if choices.ask is None or choices.ask(f"This trades at {names}. Type '{words}': ") != words:
+        raise UsageError(
+            "usage.live",
+            f"expected leave to trade at {names}, was none",
+            "--yes-live CAP says how much open orders and positions may be worth together",
+        )
+
+
+def _orders(choices: LiveChoices, markets: list[Market], world: Context) -> OrderArguments:
+    instruments = tuple(market.instrument for market in markets)
+    venues = tuple(dict.fromkeys(each.venue for each in instruments))
+    where = Choices(venues, choices.account, choices.keys, choices.server or None)
+    return OrderArguments(instruments, where, world.home, choices.cap)
+
+
+def _check(planned: Plan, choices: LiveChoices) -> None:
     run = planned.resolved.profile.run
+    if choices.execute not in ("paper", "live"):
+        raise UsageError(
+            "usage.execute", f"expected --execute as paper or live, was '{choices.execute}'"
+        )
     if run.speed != "max" and planned.resolved.origins["run.speed"] == "flag":
         raise UsageError("usage.speed", f"expected no --speed with --source venue, was {run.speed}")
     if planned.resolved.profile.queue.model == "l3":

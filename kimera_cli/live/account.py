@@ -1,0 +1,309 @@
+"""One account of a live run: its desk, its private stream, and the loop's orders there.
+
+What the loop asks about one order is done one after the other; orders do not wait for each other,
+except in the venue's rate budget, where cancels go first. An order that could not leave within a
+second is withheld: what a strategy meant then may be wrong by now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Self
+
+from kimera_cli.errors import KimeraError, RunError, VenueError
+from kimera_cli.instrument import Instrument
+from kimera_cli.kernels.histogram import histogram_add
+from kimera_cli.kernels.state import REQ_AMEND, REQ_CANCEL, REQ_NEW
+from kimera_cli.layouts import LIMIT
+from kimera_cli.live.bridge import Bridge, LoopOrder
+from kimera_cli.live.exposure import Exposure
+from kimera_cli.live.live_desk import LiveDesk
+from kimera_cli.telemetry import histogram
+from kimera_cli.venues.clients.catch_up import Interest
+from kimera_cli.venues.clients.stream import PrivateStream
+from kimera_cli.venues.clients.streams import stream_for
+from kimera_cli.venues.desk import Wish
+from kimera_cli.venues.orders.account_orders import OrderChange
+from kimera_cli.venues.orders.machine import OrderState, Phase
+from kimera_cli.venues.orders.outcome import (
+    FillUpdate,
+    OrderUpdate,
+    PrivateEvent,
+    StreamDown,
+    VenueOrder,
+)
+from kimera_cli.venues.trading import Trading
+
+LATE_S = 1.0
+"""An order that could not be sent for so long is not sent."""
+STREAM_UP_S = 15.0
+REPEAT_NS = 10_000_000_000
+"""The same trouble is told once in so long."""
+Tell = Callable[[list[Any]], None]
+
+
+@dataclass
+class Account:
+    """One account at one venue, while a run trades there."""
+
+    desk: LiveDesk
+    bridge: Bridge
+    tell: Tell
+    exposure: Exposure
+    stream: PrivateStream = field(init=False)
+    sent: int = 0
+    _locks: dict[int, asyncio.Lock] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _waiting: dict[str, tuple[int, asyncio.Task[None]]] = field(default_factory=dict)
+    """Orders of which no byte has left, by client id: when they were asked for, and their task."""
+    _gate_to_bytes: Any = field(default_factory=histogram.new_histogram)
+    _reported: dict[str, int] = field(default_factory=dict)
+    _running: asyncio.Task[None] | None = None
+    _closing: bool = False
+
+    @classmethod
+    async def open(
+        cls,
+        trading: Trading,
+        venue: str,
+        instruments: dict[int, Instrument],
+        tell: Tell,
+        cap: float | None,
+    ) -> Self:
+        """Settle what an earlier process left in doubt, and bring the private stream up.
+
+        RiskError `risk.order_in_doubt` while an order is still in doubt; VenueError
+        `venue.no_stream` when the stream does not come up.
+        """
+        client = await trading.client(venue, start=False)
+        journal, wait_s = trading.journal(venue), trading.choices.wait_s
+        desk = LiveDesk(client, journal, trading.latch, trading.world, wait_s)
+        await desk.start()
+        await desk.sync()
+        desk.check_doubts()
+        bridge = Bridge(instruments, -client.session.clock.correction_ns)
+        made = cls(desk, bridge, tell, Exposure(None if cap is None else Decimal(cap)))
+        desk.on_change, desk.on_bytes = made._changed, made._released
+        symbols = [each.symbol for each in instruments.values()]
+        await desk.warm(symbols)
+        await made._listen(symbols)
+        return made
+
+    @property
+    def venue(self) -> str:
+        """The venue's name."""
+        return self.desk.client.venue
+
+    @property
+    def running(self) -> asyncio.Task[None]:
+        """The stream's task: it ends when the venue refuses the login, or with the run."""
+        assert self._running is not None
+        return self._running
+
+    async def _listen(self, symbols: list[str]) -> None:
+        started_ns = self.desk.now_ns
+        interest = Interest(
+            self._event, lambda: self._since(started_ns), self._open_orders, symbols
+        )
+        self.stream = stream_for(self.desk.client, interest, self.desk.world)
+        self._running = asyncio.ensure_future(self.stream.run())
+        up = asyncio.ensure_future(self.stream.up.wait())
+        both = (up, self._running)
+        await asyncio.wait(both, timeout=STREAM_UP_S, return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
+        if self._running.done():
+            self._running.result()
+        if not self.stream.up.is_set():
+            raise self._no_stream()
+
+    # --- requests of the loop
+
+    def ask(self, row: Any) -> None:
+        """Take one request of the loop, a row of dtype ASKED."""
+        kind = int(row["kind"])
+        if kind == REQ_NEW:
+            order = self.bridge.begin(row)
+            self._later(order, self._place(order, int(row["type"]), int(row["ts_ns"])))
+            return
+        known = self.bridge.order(int(row["id"]))
+        if known is None:
+            return  # it is over, and the loop is being told
+        if kind == REQ_CANCEL:
+            known.wants = None
+            self._later(known, self._cancel(known))
+        elif kind == REQ_AMEND:
+            wants = (int(row["px_ticks"]), int(row["qty_lots"]))
+            self._later(known, self._amend(known, wants))
+
+    async def close(self) -> None:
+        """Send nothing more, cancel what is open, wait until the venue has said so of each."""
+        self._closing = True
+        for _, task in list(self._waiting.values()):
+            task.cancel()
+        for order in self.bridge.open_orders():
+            order.wants = None
+            self._later(order, self._cancel(order))
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        self.desk.journal.flush()
+
+    def fared(self) -> dict[str, Any]:
+        """Return what became of the orders, JSON-safe."""
+        orders = self.desk.journal.orders
+        live = list(orders.live())
+        times = histogram.summarise(self._gate_to_bytes)
+        return {
+            "sent": self.sent,
+            "stays": [s.client_id for s in live],
+            "in_doubt": [s.client_id for s in live if s.phase is Phase.UNKNOWN],
+            "foreign": len(orders.foreign),
+            "connections": self.stream.connections,
+            "gate_to_bytes_ns": {"p50": times.median_ns, "p99": times.p99_ns, "max": times.max_ns},
+        }
+
+    def _later(self, order: LoopOrder, work: Coroutine[Any, Any, None]) -> None:
+        """Do it behind what is being done about the same order."""
+        lock = self._locks.setdefault(order.id, asyncio.Lock())
+
+        async def turn() -> None:
+            async with lock:
+                await work
+
+        task = asyncio.ensure_future(turn())
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if not isinstance(error, KimeraError):
+            raise error
+        self._report(error)
+
+    async def _place(self, order: LoopOrder, order_type: int, asked_ns: int) -> None:
+        wish = self.bridge.wish(order, order_type)
+        try:
+            self._check(wish)
+            intent, _ = self.desk.draft(wish)
+        except KimeraError as error:
+            self._refuse(order, error)
+            return
+        name = intent.client_id
+        self.bridge.name(order, name)
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting[name] = (asked_ns, task)
+        timer = asyncio.get_running_loop().call_later(LATE_S, self._give_up, name)
+        self.sent += 1
+        try:
+            await self.desk.send(intent)
+        except asyncio.CancelledError:
+            if name not in self._waiting:  # it may be at the venue: this is no giving up
+                raise
+            task.uncancel()
+            self._report(self._late())
+        finally:
+            timer.cancel()
+            self._waiting.pop(name, None)
+
+    def _give_up(self, name: str) -> None:
+        if name in self._waiting:
+            self._waiting[name][1].cancel()
+
+    async def _cancel(self, order: LoopOrder) -> None:
+        """Cancel an order; the loop learns of it as the venue tells it."""
+        name = order.client_id
+        if not name:
+            return
+        await self.desk.withdraw(name)
+        if order.client_id == name and not order.over:
+            state = self.desk.state(name)
+            if state.is_live and state.phase is not Phase.UNKNOWN:
+                self.tell([self.bridge.kept(order, "refused", self.desk.now_ns)])
+
+    async def _amend(self, order: LoopOrder, wants: tuple[int, int]) -> None:
+        """Cancel, then send what is left with the new price: to the loop it is one order."""
+        order.wants = wants
+        await self._cancel(order)
+        if order.replaces and not order.over and not order.client_id:
+            await self._place(order, LIMIT, self.desk.world.now_ns())
+
+    def _check(self, wish: Wish) -> None:
+        """RiskError, RunError or VenueError when nothing new may be sent now."""
+        if self._closing:
+            raise RunError("run.closing", "expected a run that goes on, was its end")
+        self.desk.latch.refuse()
+        self.desk.client.check_clock()
+        self.desk.check_doubts()
+        if not self.stream.up.is_set():
+            raise self._no_stream()
+        self.exposure.check(wish, self.desk.journal.orders.live())
+
+    def _refuse(self, order: LoopOrder, error: KimeraError) -> None:
+        self._report(error)
+        code = "in_doubt" if error.code == "risk.order_in_doubt" else "not_sent"
+        self.tell([self.bridge.refused(order, code, self.desk.now_ns)])
+
+    def _report(self, error: KimeraError) -> None:
+        """Tell of trouble, but not of the same over and over: each order's end says why, too."""
+        now = self.desk.world.monotonic_ns()
+        if now - self._reported.get(error.code, -REPEAT_NS) >= REPEAT_NS:
+            self._reported[error.code] = now
+            self.desk.world.report(error)
+
+    def _released(self, name: str) -> None:
+        """Bytes of an order are about to leave."""
+        asked_ns, _ = self._waiting.pop(name, (0, None))
+        if asked_ns:
+            histogram_add(self._gate_to_bytes, self.desk.world.now_ns() - asked_ns)
+
+    def _late(self) -> RunError:
+        return RunError(
+            "run.order_late",
+            f"expected orders to leave within {LATE_S:g} s, was more behind the rate budget of "
+            f"{self.venue}",
+            "lower risk.max_orders_per_s to what the venue allows",
+            venue=self.venue,
+        )
+
+    def _no_stream(self) -> VenueError:
+        return VenueError(
+            "venue.no_stream",
+            f"expected the private stream of {self.venue} to be up, was not",
+            "nothing new is sent until fills can be heard of",
+            venue=self.venue,
+        )
+
+    # --- news of the venue
+
+    def _changed(self, change: OrderChange) -> None:
+        if change.fill is not None:
+            self.exposure.filled(change.fill)
+        if told := self.bridge.changed(change):
+            self.tell(told)
+
+    def _event(self, event: PrivateEvent) -> None:
+        if isinstance(event, OrderUpdate | FillUpdate):
+            self.desk.note(event)
+        elif isinstance(event, StreamDown):
+            self.desk.journal.flush()
+
+    def _since(self, started_ns: int) -> int:
+        return max((fill.ts_ns for fill in self.desk.journal.orders.fills), default=started_ns)
+
+    def _open_orders(self) -> list[VenueOrder]:
+        return [_as_told(state) for state in self.desk.journal.orders.live()]
+
+
+def _as_told(state: OrderState) -> VenueOrder:
+    return VenueOrder(
+        venue=state.intent.venue,
+        symbol=state.intent.symbol,
+        venue_order_id=state.venue_order_id,
+        status="open",
+        client_id=state.client_id,
+    )

@@ -1,0 +1,56 @@
+"""What a live run has at stake at one venue, against the cap that its owner gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from kimera_cli.errors import RiskError
+from kimera_cli.venues.desk import Wish
+from kimera_cli.venues.orders.machine import OrderState
+from kimera_cli.venues.orders.outcome import VenueFill
+
+ZERO = Decimal(0)
+
+
+@dataclass
+class Exposure:
+    """Positions of the run, from its fills; `cap` None: no limit (in the quote currency)."""
+
+    cap: Decimal | None
+    held: dict[str, Decimal] = field(default_factory=dict)
+    """By symbol, in the base currency; what the account held before does not count."""
+    prices: dict[str, Decimal] = field(default_factory=dict)
+    """Of the last fill."""
+
+    def filled(self, fill: VenueFill) -> None:
+        """Count one execution."""
+        size = fill.quantity if fill.side == "buy" else -fill.quantity
+        self.held[fill.symbol] = self.held.get(fill.symbol, ZERO) + size
+        self.prices[fill.symbol] = fill.price
+
+    def check(self, wish: Wish, live: Iterable[OrderState]) -> None:
+        """RiskError `risk.live_cap` when one more order would be worth more than the cap.
+
+        A market order is worth its size at the last fill's price; before any, its worth is not
+        known, and with a cap it is refused.
+        """
+        if self.cap is None:
+            return
+        price = wish.price or self.prices.get(wish.symbol)
+        if price is None and wish.cost is None:
+            raise _over(self.cap, "a market order before any fill")
+        own = wish.cost or (wish.quantity or ZERO) * (price or ZERO)
+        held = sum((abs(q) * self.prices[s] for s, q in self.held.items()), ZERO)
+        resting = sum(((s.quantity or ZERO) * (s.price or ZERO) - s.cost for s in live), ZERO)
+        if (worth := own + held + resting) > self.cap:
+            raise _over(self.cap, format(worth, "f"))
+
+
+def _over(cap: Decimal, was: str) -> RiskError:
+    return RiskError(
+        "risk.live_cap",
+        f"expected open orders and positions worth {cap} together at most, was {was}",
+        "raise --yes-live if that is meant",
+    )
