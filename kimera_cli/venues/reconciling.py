@@ -12,6 +12,7 @@ from kimera_cli.records import Difference
 from kimera_cli.venues.clients.venues import VenueClient
 from kimera_cli.venues.desk import Desk
 from kimera_cli.venues.doubts import refresh
+from kimera_cli.venues.holdings import asset
 from kimera_cli.venues.orders.account_orders import AccountOrders
 from kimera_cli.venues.orders.balances import new_baseline
 from kimera_cli.venues.orders.fills import Assets
@@ -125,9 +126,9 @@ async def ask(client: VenueClient, orders: AccountOrders) -> AccountReport:
 
 
 def assets_of(client: VenueClient) -> dict[str, Assets]:
-    """Return what each market of a venue trades."""
+    """Return what each market of a venue trades, by the names that its balances have."""
     instruments = (listing.instrument for listing in client.session.api.listings.values())
-    return {each.symbol: Assets(each.base, each.quote) for each in instruments}
+    return {each.symbol: Assets(asset(each.base), asset(each.quote)) for each in instruments}
 
 
 def _since(orders: AccountOrders, now_ns: int) -> int:
