@@ -2,7 +2,7 @@
 
 https://docs.cdp.coinbase.com/advanced-trade/docs/ws-channels: a token per subscription. `user`
 tells orders with cumulative sums and no executions, so fills are asked for whenever a sum grew.
-`sequence_num` counts all messages of the connection: a gap ends it.
+`sequence_num` counts all messages of the connection: a gap ends it, a repetition is nothing.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class CoinbaseStream(StreamDialect):
             said = text(body.get("message"))
             return Told(lost=said, refused="auth" in said.lower())
         if (number := body.get("sequence_num")) is not None:
-            if number != self._next:
+            if number < self._next:
+                return NOTHING  # told already
+            if number > self._next:
                 return Told(lost=f"message {number} where {self._next} was next")
             self._next += 1
         match body.get("channel"):

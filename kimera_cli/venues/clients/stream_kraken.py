@@ -51,6 +51,7 @@ class KrakenStream(StreamDialect):
     async def prepare(self) -> None:
         """A token is good for 15 minutes before the subscription, and for its whole life after."""
         query = Query("POST", f"{PRIVATE}GetWebSocketsToken")
+        self._pairs: dict[str, str] = {}
         self._token = await self.session.ask(query, lambda a: str(a.json["result"]["token"]))
 
     def subscribe(self, ts_ns: int) -> list[bytes]:
@@ -82,15 +83,17 @@ class KrakenStream(StreamDialect):
         events: list[PrivateEvent] = []
         if step["exec_type"] == "trade":
             events.append(FillUpdate(fill=self._fill(step)))
-        if "order_status" in step:
-            events.append(OrderUpdate(order=self._order(step)))
+        # Only the first step of an order tells its pair; open orders begin with a snapshot.
+        name = self._pairs.setdefault(step["order_id"], step.get("symbol", ""))
+        if "order_status" in step and name:
+            events.append(OrderUpdate(order=self._order(step, name)))
         return events
 
-    def _order(self, step: Mapping[str, Any]) -> VenueOrder:
+    def _order(self, step: Mapping[str, Any], name: str) -> VenueOrder:
         kind, tif = step.get("order_type"), text(step.get("time_in_force")).lower()
         return order_of(
             self.api,
-            step.get("symbol", ""),
+            name,
             step["order_id"],
             STATUS[step["order_status"]],
             client_id=text(step.get("cl_ord_id")),
