@@ -55,6 +55,8 @@ class Wish(NamedTuple):
     price: Decimal | None = None
     quantity: Decimal | None = None
     cost: Decimal | None = None
+    strategy: str = ""
+    """Of a run; empty for an order by hand."""
 
 
 @dataclass
@@ -121,6 +123,7 @@ class Desk:
             price=wish.price,
             quantity=wish.quantity,
             cost=wish.cost,
+            strategy=wish.strategy,
         )
         filters.check(listing.instrument, intent)
         return intent, listing
