@@ -189,7 +189,7 @@ def _ok(value: Any, now_ns: int) -> dict[str, Any]:
 
 
 PUBLIC: dict[str, Public] = {
-    "GET /v1/common/symbols": lambda e, q, now: _ok(market.symbols(e), now),
+    "GET /v1/common/symbols": lambda e, q, now: {"status": "ok", "data": market.symbols(e)},
     "GET /v1/common/currencys": lambda e, q, now: _ok([a.lower() for a in market.assets(e)], now),
     "GET /v1/common/timestamp": lambda e, q, now: {"status": "ok", "data": ms(now)},
     "GET /v2/market-status": lambda e, q, now: {
