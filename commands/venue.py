@@ -11,6 +11,7 @@ from kimera_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from kimera_cli.context import Context
+    from kimera_cli.data.source import EventSource
 
 app = typer.Typer(
     help="Simulated exchanges on this machine.",
@@ -48,6 +49,10 @@ def serve(
         Path | None, typer.Option(metavar="FILE", help="Faults to inject, TOML.")
     ] = None,
     rate: Annotated[float, typer.Option(help="Background acts per second and market.")] = 20.0,
+    tape: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SYMBOL=DATASET", help="A recorded book as background; repeatable."),
+    ] = None,
     limits: Annotated[bool, typer.Option(help="Keep the venues' rate limits.")] = True,
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where CA and keys are written.")
@@ -64,6 +69,7 @@ def serve(
     names = [name.strip() for name in venues.split(",") if name.strip()] or available()
     rules = read_script(faults) if faults else []
     seconds = _seconds(for_)
+    tapes = dict(_tape(world, each) for each in tape or ())
     if rate < 0:
         raise UsageError("usage.rate", f"expected a --rate of 0 or more, was {rate:g}")
     with world.output() as out:
@@ -76,7 +82,7 @@ def serve(
             world.diagnostics.warning(f"{venue}: {where}: {type(error).__name__}: {error}")
 
         ended = serve(
-            Setup(venues=names, seed=seed, rate=rate, limits=limits),
+            Setup(venues=names, seed=seed, rate=rate, limits=limits, tapes=tapes),
             Ports(port, tls_port, control_port),
             folder or world.home / "venue",
             rules,
@@ -87,6 +93,19 @@ def serve(
         )
         for record in ended:
             out.emit(record)
+
+
+def _tape(world: Context, text: str) -> tuple[str, EventSource]:
+    from kimera_cli.data.catalog import Catalog
+
+    symbol, mark, dataset = text.partition("=")
+    if not mark or symbol.count("/") != 1:
+        raise UsageError(
+            "usage.tape",
+            f"expected --tape SYMBOL=DATASET, was '{text}'",
+            "for example --tape BTC/USDT=binance/BTCUSDT/l2; see: kimera fetch list",
+        )
+    return symbol, Catalog(world.home / "data").open(dataset)
 
 
 def _seconds(text: str | None) -> float | None:

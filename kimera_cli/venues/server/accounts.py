@@ -47,6 +47,8 @@ class Account:
     fills: deque[Fill] = field(default_factory=deque)
     kept: int = 200_000
     """Closed orders and fills that are remembered."""
+    exempt: bool = False
+    """A market maker of the venue's own: minimum and maximum sizes do not apply."""
     volume: int = 0
     """Traded so far, atoms of quote (of all quote assets alike)."""
     dead_man_ns: dict[str, int] = field(default_factory=dict)

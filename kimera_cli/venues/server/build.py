@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from kimera_cli.data.source import EventSource
 from kimera_cli.errors import UsageError
 from kimera_cli.venues.server.clock import Clock
 from kimera_cli.venues.server.dialect import Options
@@ -14,10 +15,11 @@ from kimera_cli.venues.server.dialects import load
 from kimera_cli.venues.server.exchange import Exchange
 from kimera_cli.venues.server.faults import Faults, Rule
 from kimera_cli.venues.server.flow import Flow
-from kimera_cli.venues.server.host import Host, Report, Venue
+from kimera_cli.venues.server.host import Background, Host, Report, Venue
 from kimera_cli.venues.server.keys import Key, KeyStore
 from kimera_cli.venues.server.model import Market
 from kimera_cli.venues.server.new_keys import new_key
+from kimera_cli.venues.server.tape import Tape, market_of
 
 WEALTH = Decimal(1_000_000)
 """What a client account begins with, in each asset, in units of the quote (roughly)."""
@@ -34,6 +36,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     cadence_ns: int | None = None
     markets: dict[str, list[Market]] = {}
     """Instead of a venue's default markets."""
+    tapes: dict[str, EventSource] = {}
+    """Recorded books by canonical symbol, instead of the synthetic background."""
     wealth: dict[str, str] = {}
     """Deposits of the client account, instead of the default ones."""
 
@@ -59,13 +63,26 @@ def _venue(name: str, setup: Setup, clock: Clock, faults: Faults, on_bug: Report
     dialect_type = load(name)
     name = dialect_type.venue
     markets = setup.markets.get(name) or dialect_type.default_markets()
+    markets = [_taped(setup, market) for market in markets]
     exchange = Exchange(name, markets, clock, setup.seed, dialect_type.rules)
     client = exchange.open_account("client", setup.wealth or wealth_of(markets))
     keys = KeyStore([new_key(name, setup.seed, client.id)])
     dialect = dialect_type(exchange, keys, Options(setup.limits, setup.cadence_ns))
     venue = Venue(name, exchange, dialect, keys, faults, on_bug)
-    venue.background += [Flow(exchange, market, setup.rate, setup.seed) for market in markets]
+    venue.background += [_background(exchange, market, setup) for market in markets]
     return venue
+
+
+def _taped(setup: Setup, market: Market) -> Market:
+    source = setup.tapes.get(market.symbol)
+    return market if source is None else market_of(source, market.symbol)
+
+
+def _background(exchange: Exchange, market: Market, setup: Setup) -> Background:
+    source = setup.tapes.get(market.symbol)
+    if source is None:
+        return Flow(exchange, market, setup.rate, setup.seed)
+    return Tape(exchange, market, source)
 
 
 def client_key(venue: Venue) -> Key:

@@ -9,14 +9,13 @@ subscriber reads, it must not trade. After each request the invariants of invari
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import count
 
 from kimera_cli.venues.server import amounts, invariants
 from kimera_cli.venues.server.accounts import Account, Ledger
 from kimera_cli.venues.server.admission import (
-    Rates,
     check_client_id,
     check_funds,
     check_market,
@@ -24,19 +23,14 @@ from kimera_cli.venues.server.admission import (
     hold_of,
     limit_size,
     market_size,
-    rates_of,
 )
-from kimera_cli.venues.server.candles import MINUTE_NS
 from kimera_cli.venues.server.clock import Clock
-from kimera_cli.venues.server.depth import Levels
 from kimera_cli.venues.server.desk import Desk, engine_side
 from kimera_cli.venues.server.execution import Execution
 from kimera_cli.venues.server.model import (
     BalanceChanged,
-    Candle,
     Deposited,
     Event,
-    Fill,
     Market,
     MarketChanged,
     MarketStatus,
@@ -45,9 +39,8 @@ from kimera_cli.venues.server.model import (
     OrderRequest,
     Reject,
     RequestDone,
-    Ticker,
-    Trade,
 )
+from kimera_cli.venues.server.reading import Reading
 from kimera_cli.venues.server.rules import Rules
 
 Listener = Callable[[Event], None]
@@ -62,7 +55,7 @@ REFUSALS = {
 }
 
 
-class Exchange:
+class Exchange(Reading):
     """The state of one venue. Account 1 collects the fees; others come from open_account."""
 
     def __init__(
@@ -84,22 +77,6 @@ class Exchange:
         self.trade_count = 0
         self._order_ids = count(FIRST_ORDER)
         self._listeners: list[Listener] = []
-
-    @property
-    def markets(self) -> list[Market]:
-        """The markets, in the order given."""
-        return [desk.market for desk in self.desks.values()]
-
-    def market(self, symbol: str) -> Market:
-        """Return a market; Reject bad_symbol when there is none."""
-        return self.desk(symbol).market
-
-    def desk(self, symbol: str) -> Desk:
-        """Return a market's desk; Reject bad_symbol when there is none."""
-        desk = self.desks.get(symbol)
-        if desk is None:
-            raise Reject("bad_symbol", f"no market {symbol}")
-        return desk
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` for every event; the answer ends that."""
@@ -129,15 +106,6 @@ class Exchange:
         self.ledger.deposit(account, asset, moved)
         self.emit(Deposited(account, asset, moved, self.clock.now_ns()))
         self._finish()
-
-    def balances(self, account: int) -> dict[str, tuple[int, int]]:
-        """Return (free, held) in atoms by asset."""
-        held = self.ledger.accounts[account].balances
-        return {asset: (balance.free, balance.held) for asset, balance in held.items()}
-
-    def rates(self, account: int) -> Rates:
-        """Return an account's fee rates in 1e-9."""
-        return rates_of(self.rules, self.ledger.accounts[account].volume)
 
     # orders
 
@@ -172,7 +140,7 @@ class Exchange:
             if request.price is None:
                 raise Reject("bad_request", "a limit order needs a price")
             px = market.ticks(request.price)
-            size = limit_size(desk, request, px)
+            size = limit_size(desk, owner, request, px)
         else:
             size = market_size(desk, owner, request, mode, rates, self.rules)
         now = self.clock.now_ns()
@@ -208,17 +176,6 @@ class Exchange:
         if refusal == "post_only":
             return rules.post_only_cross == "cancel"
         return refusal == "fok" and rules.fok_unfilled == "expire"
-
-    def find(self, account: int, order_id: int | None = None, client_id: str = "") -> Order:
-        """Return an order of an account by either id, open or not; Reject not_found."""
-        owner = self.ledger.accounts[account]
-        if order_id is not None:
-            found = self.orders_by_id.get(order_id)
-        else:
-            found = owner.by_client_id.get(client_id)
-        if found is None or found.account != account:
-            raise Reject("not_found", f"no order {order_id if order_id is not None else client_id}")
-        return found
 
     def cancel(
         self, account: int, order_id: int | None = None, client_id: str = "", reason: str = "user"
@@ -259,11 +216,8 @@ class Exchange:
         desk = self.desks[order.market.symbol]
         check_market(desk)
         px = order.px_ticks if price is None else order.market.ticks(price)
-        size = limit_size(
-            desk,
-            OrderRequest(order.market.symbol, order.side, qty=self._new_qty(order, qty)),
-            px,
-        )
+        wanted = OrderRequest(order.market.symbol, order.side, qty=self._new_qty(order, qty))
+        size = limit_size(desk, self.ledger.accounts[account], wanted, px)
         if size.lots <= order.filled_lots + order.prevented_lots:
             raise Reject("bad_request", f"order {order.id} has filled more than {qty}")
         run = Execution(self, desk, self.clock.now_ns())
@@ -295,77 +249,6 @@ class Exchange:
             for symbol in [s for s, due in account.dead_man_ns.items() if due <= now]:
                 del account.dead_man_ns[symbol]
                 self.cancel_all(account.id, symbol, "dead_man")
-
-    # what clients ask
-
-    def open_orders(self, account: int, symbol: str = "") -> list[Order]:
-        """Return an account's open orders (of one market), oldest first."""
-        found = self.ledger.accounts[account].open.values()
-        return [o for o in found if not symbol or o.market.symbol == symbol]
-
-    def orders(
-        self, account: int, symbol: str = "", *, is_open: bool | None = None, since_ns: int = 0
-    ) -> list[Order]:
-        """Return an account's orders by id: open, ended (is_open False) or all."""
-        owner = self.ledger.accounts[account]
-        chosen: list[Order] = [] if is_open else list(owner.closed)
-        if is_open is not False:
-            chosen += owner.open.values()
-        wanted = [
-            o
-            for o in chosen
-            if (not symbol or o.market.symbol == symbol) and o.created_ns >= since_ns
-        ]
-        return sorted(wanted, key=lambda o: o.id)
-
-    def fills(
-        self, account: int, symbol: str = "", *, since_ns: int = 0, order_id: int | None = None
-    ) -> list[Fill]:
-        """Return an account's fills, oldest first."""
-        return [
-            f
-            for f in self.ledger.accounts[account].fills
-            if f.ts_ns >= since_ns
-            and (not symbol or f.order.market.symbol == symbol)
-            and (order_id is None or f.order.id == order_id)
-        ]
-
-    def book(self, symbol: str, n: int | None = None) -> tuple[Levels, Levels]:
-        """Return the best n (price in ticks, lots) of bids and asks, best first."""
-        depth = self.desk(symbol).depth
-        return depth.levels("buy", n), depth.levels("sell", n)
-
-    def trades(self, symbol: str, n: int | None = None) -> Sequence[Trade]:
-        """Return the newest n trades of a market, oldest first."""
-        tape = list(self.desk(symbol).trades)
-        return tape if n is None else tape[max(0, len(tape) - n) :]
-
-    def ticker(self, symbol: str) -> Ticker:
-        """Return a market's last 24 hours and its best prices."""
-        return self.desk(symbol).ticker(self.clock.now_ns())
-
-    def candles(
-        self,
-        symbol: str,
-        interval_ns: int,
-        *,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-        limit: int = 500,
-    ) -> list[Candle]:
-        """Return at most `limit` bars that open in [since_ns, until_ns), oldest first.
-
-        Without since_ns the newest ones before until_ns (default: now, the open bar included).
-        """
-        if interval_ns <= 0 or interval_ns % MINUTE_NS:
-            raise Reject("bad_request", "bars are of whole minutes")
-        end = self.clock.now_ns() + 1
-        if until_ns is not None:
-            end = min(end, until_ns)
-        candles = self.desk(symbol).candles
-        if since_ns is None:
-            return candles.bars(interval_ns, end - limit * interval_ns, end)[-limit:]
-        return candles.bars(interval_ns, since_ns, min(end, since_ns + limit * interval_ns))
 
     # the venue's own acts
 
