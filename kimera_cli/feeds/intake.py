@@ -135,7 +135,10 @@ class Intake:
         self._show(book.lose("the channel is silent", ts_local_ns))
 
     def heard(self, number: int, kind: Kind) -> int:
-        """Return the local time of the last message of a channel, 0 before the first."""
+        """Return the local time of the last message of a channel, 0 before the first.
+
+        A whole book does not count: it may be the answer to a subscription that is silent again.
+        """
         return int(self._syncs[number].heard_ns[KINDS.index(kind)])
 
     def drain(self) -> int:

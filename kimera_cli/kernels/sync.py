@@ -45,7 +45,7 @@ SYNC = np.dtype(
         ("last", "i8"),  # number of the last message in the book
         ("ts_exch_ns", "i8"),  # and its time
         ("book", "i8"),  # address of the BOOK; LIMITED: of the TOP
-        ("heard_ns", "i8", (3,)),  # local time of the last depth, trade, quote message
+        ("heard_ns", "i8", (3,)),  # local time of the last change, trade, quote message
         ("messages", "i8"),  # book messages that passed
         ("watched", "i8"),  # 1: messages that pass are to be looked at (WATCHED)
         ("recent", "i8", (RECENT,)),
@@ -118,11 +118,11 @@ def _judge(syncs, events, n):
         return np.int64(PASSED), n
     if kind == STATUS and not _is_book(s, first, events[n - 1]):  # a trade without size
         return np.int64(PASSED), n
+    if s.state != UNCHECKED and kind == CLEAR:
+        return np.int64(SNAPSHOT), n
     s.heard_ns[HEARD_DEPTH] = first.ts_local_ns
     if s.state != GOOD:
-        return np.int64(PASSED if s.state == 0 else HELD), n
-    if kind == CLEAR:
-        return np.int64(SNAPSHOT), n
+        return np.int64(PASSED if s.state == UNCHECKED else HELD), n
     if s.rule & CHAINED:
         if first.ref != s.last:
             return np.int64(ORDER), n
