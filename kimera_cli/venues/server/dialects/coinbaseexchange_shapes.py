@@ -98,7 +98,7 @@ def order_body(order: Order, rates: Rates, *, pending: bool = False) -> dict[str
         "profile_id": profile_id(order.account),
         "side": order.side,
         "type": order.kind,
-        **_terms(order, rates),
+        **_terms(order, rates, _size(order, pending=pending)),
         "post_only": order.post_only,
         "created_at": iso(order.created_ns),
         "fill_fees": amounts.fixed(sum(fill.fee for fill in fills), 16),
@@ -116,16 +116,21 @@ def order_body(order: Order, rates: Rates, *, pending: bool = False) -> dict[str
     return body
 
 
-def _terms(order: Order, rates: Rates) -> dict[str, Any]:
-    market = order.market
+def _size(order: Order, *, pending: bool) -> str:
+    """Return an order's size; a resting order is smaller by what self-trade prevention took."""
+    whole = pending or order.reason == "self_trade"
+    return eight(order.market, order.qty_lots - (0 if whole else order.prevented_lots))
+
+
+def _terms(order: Order, rates: Rates, size: str) -> dict[str, Any]:
     if order.kind == "limit":
         return {
-            "price": px8(market, order.px_ticks),
-            "size": eight(market, order.qty_lots),
+            "price": px8(order.market, order.px_ticks),
+            "size": size,
             "time_in_force": order.tif.upper(),
         }
     if not order.quote_qty:
-        return {"size": eight(market, order.qty_lots)}
+        return {"size": size}
     net = order.quote_qty * RATE // (RATE + rates.taker)
     return {
         "funds": amounts.fixed(net, 16),
