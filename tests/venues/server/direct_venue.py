@@ -86,6 +86,7 @@ class Direct:
         market = self.market
         self.me = self.exchange.open_account("client", _wealth(market, 10, 1_000_000)).id
         self.maker = self.exchange.open_account("maker", _wealth(market, 10**5, 10**10)).id
+        self.taker = self.exchange.open_account("taker", _wealth(market, 10**5, 10**10)).id
         self.key = new_key(venue, 7, self.me)
         self.keys = KeyStore([self.key])
         self.dialect = kind(self.exchange, self.keys, Options(limits, cadence_ns))
@@ -102,6 +103,11 @@ class Direct:
         """Place an order of somebody else."""
         request = OrderRequest(self.market.symbol, side, "limit", qty, price, **more)
         return self.exchange.place(self.maker, request)
+
+    def take(self, side: Side, qty: str) -> Order:
+        """Trade with the book, as a third."""
+        request = OrderRequest(self.market.symbol, side, "market", qty)
+        return self.exchange.place(self.taker, request)
 
     def another_key(self, *permissions: Permission) -> Key:
         """Return a key of the client that may do only this."""

@@ -128,7 +128,6 @@ def description(order: Order) -> dict[str, str]:
         "price2": "0",
         "leverage": "none",
         "order": f"{order.side} {volume(order)} {names.altname(market)} @ {kind}",
-        "close": "",
     }
 
 
@@ -159,7 +158,7 @@ def order_info(order: Order, *, trades: bool = False) -> dict[str, Any]:
         "opentm": unix(order.created_ns),
         "starttm": 0,
         "expiretm": 0,
-        "descr": description(order),
+        "descr": {**description(order), "close": ""},
         "vol": volume(order),
         "vol_exec": order.market.qty_text(order.filled_lots, VOLUME_DIGITS),
         "cost": cost(order.cost),
