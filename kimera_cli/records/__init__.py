@@ -25,7 +25,6 @@ from kimera_cli.records.table import DecisionTable, TableCell, TablePoint, Table
 from kimera_cli.records.trade import (
     KillSwitch,
     TradeBalance,
-    TradeDifference,
     TradeFees,
     TradeFill,
     TradeOrder,
@@ -96,7 +95,6 @@ __all__ = [
     "TableQuality",
     "TableUse",
     "TradeBalance",
-    "TradeDifference",
     "TradeFees",
     "TradeFill",
     "TradeOrder",

@@ -105,20 +105,6 @@ class TradeFees(Record, frozen=True):
     trading: bool
 
 
-class TradeDifference(Record, frozen=True):
-    """One difference between journal and venue, in words, and what was done about it."""
-
-    venue: str
-    account: str
-    kind: str
-    subject: str
-    here: str
-    there: str
-    words: str
-    adopted: bool = False
-    explained: bool = False
-
-
 class KillSwitch(Record, frozen=True):
     """State of the latch that stops all new risk of this user's processes."""
 

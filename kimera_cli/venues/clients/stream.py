@@ -171,6 +171,8 @@ class PrivateStream:
             if now() - asked_ns > patience.audit_s * _NS:
                 asked_ns = now()
                 await self._audit(socket)
+            if self.client.session.clock.due:
+                await self.client.session.probe_clock()
 
     async def _audit(self, socket: Socket) -> None:
         """End the connection when the venue knows fills that the stream did not tell in time."""

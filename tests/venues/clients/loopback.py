@@ -113,7 +113,10 @@ class Rig:
     def transport(self, **options: Any) -> Transport:
         """A transport that reaches this rig and nothing else."""
         hosts = frozenset(self.listener.host.by_host)
-        return Transport(Server(self.listener.port, None, hosts), self.world, **options)
+        # The server compiles its kernels in this very loop when their cache is cold.
+        return Transport(
+            Server(self.listener.port, None, hosts), self.world, **{"answer_s": 120.0, **options}
+        )
 
     async def client(self, venue: str, **options: Any) -> VenueClient:
         """A client that has started."""
