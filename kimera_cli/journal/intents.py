@@ -179,7 +179,7 @@ class IntentJournal:
 
     def withhold_planned(self, now_ns: int, why: str) -> list[OrderState]:
         """Close the orders that were meant and not sent; return them as they are now."""
-        new = [s.client_id for s in self.orders.states.values() if s.phase is Phase.NEW]
+        new = [s.client_id for s in self.orders.unsettled() if s.phase is Phase.NEW]
         for name in new:
             self.record(Withheld(client_id=name, ts_ns=now_ns, why=why), now_ns)
         return [self.orders.states[name] for name in new]

@@ -69,6 +69,8 @@ class AccountOrders:
         """Fills of orders that are not (yet) known to be ours; they are in `fills` already."""
         self.baseline: Baseline | None = None
         self._by_venue: dict[VenueName, str] = {}
+        self._unsettled: dict[str, None] = {}
+        """Orders that something may still happen to: few, however many there ever were."""
 
     def apply(self, entry: Entry) -> list[OrderChange]:
         """Take an entry; return the orders that it changed (none when it said nothing new)."""
@@ -94,13 +96,17 @@ class AccountOrders:
         client_id = self._by_venue.get((symbol, venue_order_id))
         return None if client_id is None else self.states[client_id]
 
+    def unsettled(self) -> Iterator[OrderState]:
+        """Yield the orders that are not over, or of which fills are owed."""
+        return (self.states[client_id] for client_id in self._unsettled)
+
     def live(self) -> Iterator[OrderState]:
         """Yield the orders that are or may be at the venue."""
-        return (state for state in self.states.values() if state.is_live)
+        return (state for state in self.unsettled() if state.is_live)
 
     def in_doubt(self) -> Iterator[OrderState]:
         """Yield the orders that the venue must be asked for."""
-        return (state for state in self.states.values() if state.must_ask)
+        return (state for state in self.unsettled() if state.must_ask)
 
     def is_ours(self, order: VenueOrder) -> bool:
         """Return whether an order carries an id that this account's journal gave."""
@@ -119,7 +125,8 @@ class AccountOrders:
     def _begin(self, intent: Intent, entry: Entry) -> list[OrderChange]:
         if intent.client_id in self.states:
             return []
-        state = self.states[intent.client_id] = begin(intent)
+        state = begin(intent)
+        self._keep(state)
         return [OrderChange(None, state, entry)]
 
     def _adopt(self, entry: Adopted) -> list[OrderChange]:
@@ -164,8 +171,15 @@ class AccountOrders:
         after = advance(before, entry)
         if after == before:
             return []
-        self.states[client_id] = after
+        self._keep(after)
         return [OrderChange(before, after, entry), *self._claim(after)]
+
+    def _keep(self, state: OrderState) -> None:
+        self.states[state.client_id] = state
+        if state.is_settled:
+            self._unsettled.pop(state.client_id, None)
+        else:
+            self._unsettled[state.client_id] = None
 
     def _claim(self, state: OrderState) -> list[OrderChange]:
         """Give an order whose venue id has become known what was told of that id before."""

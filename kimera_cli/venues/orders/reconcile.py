@@ -49,9 +49,8 @@ def to_ask(orders: AccountOrders, listed: Iterable[VenueOrder]) -> list[OrderSta
     def is_listed(state: OrderState) -> bool:
         return (state.intent.symbol, state.venue_order_id) in names or state.client_id in ids
 
-    live = [s for s in orders.states.values() if s.is_live and not is_listed(s)]
-    closed = [s for s in orders.states.values() if not s.is_live and s.owed]
-    return [*live, *closed]
+    live = [state for state in orders.live() if not is_listed(state)]
+    return [*live, *(s for s in orders.unsettled() if not s.is_live and s.owed)]
 
 
 def reconcile(

@@ -86,15 +86,18 @@ def test_away_from_the_cross_holds_when_the_book_is_off_the_ticks():
     assert away_from_the_cross(Decimal(101), "buy", tick, Touch()) == 101
 
 
-@given(AMOUNTS, AMOUNTS, SIDES, st.booleans(), AMOUNTS)
+@given(
+    st.decimals("0.02", "100000", places=6),
+    st.decimals("0.00001", "1000", places=8),
+    SIDES,
+    st.booleans(),
+    st.decimals("0.02", "100000", places=2),
+)
 def test_what_was_fitted_passes_unless_it_is_too_small_or_too_large(
     make, price, quantity, side, post_only, ask
 ):
-    touch = Touch(bid=round_price(ask, "buy", BTC.tick) - BTC.tick,
-                  ask=round_price(ask, "buy", BTC.tick))  # fmt: skip
-    assume(touch.bid > 0)
+    touch = Touch(bid=ask - BTC.tick, ask=ask)
     fitted = fit(BTC, side, price, quantity, post_only=post_only, touch=touch)
-    assume(fitted.price > 0 and fitted.quantity > 0)
     intent = make.intent(
         side=side, price=fitted.price, quantity=fitted.quantity,
         tif="post_only" if post_only else "gtc",

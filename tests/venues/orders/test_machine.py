@@ -161,6 +161,10 @@ def test_several_orders_do_not_mix(make, data):
         state = orders.states[history.intent.client_id]
         assert state.phase is phase_of(history.final, history.fills)
         assert state.filled == sum((f.quantity for f in history.fills), Decimal(0))
+    states = orders.states.values()
+    assert set(orders.live()) == {s for s in states if s.is_live}
+    assert set(orders.in_doubt()) == {s for s in states if s.must_ask}
+    assert set(orders.unsettled()) == {s for s in states if not s.is_settled}
 
 
 def test_a_fill_before_the_acknowledgement_waits_for_its_order(client):
