@@ -39,6 +39,7 @@ ACTIONS: dict[Hook, tuple[Action, ...]] = {
         "drop", "delay", "duplicate", "reorder", "truncate", "garbage", "replace", "insert",
     ),
 }  # fmt: skip
+DEFAULT_SIZE = 10
 GARBAGE = b"\x00\xff\xfe{]"
 
 
@@ -60,8 +61,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, dict=True):
     status: int = 503
     body: str = ""
     headers: dict[str, str] = {}
-    size: int = 10
-    """Bytes that truncate leaves."""
+    size: int = DEFAULT_SIZE
+    """Bytes that truncate leaves; garbage and insert repeat `body` to at least so many."""
     pattern: str = ""
     """What replace replaces, by `body`."""
     id: int = 0
@@ -94,6 +95,13 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, dict=True):
         """True when it has acted as often as it should."""
         return self.count is not None and self.hits >= self.count
 
+    @property
+    def filler(self) -> bytes:
+        """`body`, repeated while it is shorter than `size` asks for."""
+        body = self.body.encode()
+        times = -(-self.size // len(body)) if body and self.size > DEFAULT_SIZE else 1
+        return body * times
+
     def replaced(self, text: bytes) -> bytes:
         """Return the text with `pattern` replaced by `body`."""
         return re.sub(self.pattern.encode(), self.body.encode(), text)
@@ -121,6 +129,11 @@ class Faults:
         self.rules.append(rule)
         self._index()
         return rule.id
+
+    @property
+    def wants_stale(self) -> bool:
+        """Whether a rule in force repeats earlier answers."""
+        return any(rule.action == "stale" for rule in self.by_hook.get("request.after", ()))
 
     def clear(self, rule_id: int | None = None) -> int:
         """Take one rule, or all, out of force; return how many."""
@@ -168,7 +181,7 @@ def damaged(frame: Frame, rule: Rule) -> Frame:
     if rule.action == "truncate":
         return Frame(frame.payload[: rule.size], frame.opcode)
     if rule.action == "garbage":
-        return Frame(rule.body.encode() or GARBAGE, frame.opcode)
+        return Frame(rule.filler or GARBAGE, frame.opcode)
     plain = rule.replaced(frame.plain)
     packed = frame.plain is not frame.payload
     return Frame(gzip.compress(plain, 1) if packed else plain, frame.opcode, plain)

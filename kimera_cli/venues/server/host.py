@@ -196,7 +196,9 @@ class Host:
         self, venue: Venue, connection: Connection, request: Request, keep_alive: bool
     ) -> None:
         response = self.carry_out(venue, request)
-        first = venue.first_answers.setdefault(request.target, response.body)
+        first = response.body
+        if self.faults.wants_stale:
+            first = venue.first_answers.setdefault(request.target, first)
         rule = self.faults.find("request.after", venue.name, _text(request))
         if rule is not None and rule.action == "drop":
             connection.drop()

@@ -113,7 +113,7 @@ class ServerSocket:
         if rule.action == "duplicate":
             return [frame.wire, frame.wire]
         if rule.action == "insert":
-            return [Frame(rule.body.encode(), frame.opcode).wire, frame.wire]
+            return [Frame(rule.filler, frame.opcode).wire, frame.wire]
         return [damaged(frame, rule).wire]
 
     # inbound

@@ -256,6 +256,8 @@ def test_a_compressed_frame_is_changed_inside() -> None:
     changed = damaged(gzip_frame({"a": 1}), rule)
     assert gzip.decompress(changed.payload) == b'{"a":2}'
     assert damaged(json_frame({"a": 1}), rule).payload == b'{"a":2}'
+    long = Rule(hook="frame.out", action="garbage", body="ab", size=11_000_001)
+    assert len(damaged(json_frame(1), long).payload) == 11_000_002
     cut = damaged(gzip_frame({"a": 1}), Rule(hook="frame.out", action="truncate", size=4))
     assert len(cut.payload) == 4
 
