@@ -51,7 +51,7 @@ PERCENT = Decimal("0.01")
 
 
 class KrakenApi(VenueApi):
-    """Kraken spot."""
+    """Kraken spot. The counter of calls is the key's: public questions do not add to it."""
 
     venue = "kraken"
     wire = wire.REST
@@ -59,7 +59,7 @@ class KrakenApi(VenueApi):
 
     def time(self) -> Query:
         """Ask for the venue's time."""
-        return get("/0/public/Time", signed=False)
+        return get("/0/public/Time", signed=False, weight=0)
 
     def read_time(self, answer: Answer) -> int:
         """Whole seconds."""
@@ -67,7 +67,7 @@ class KrakenApi(VenueApi):
 
     def markets(self) -> Query:
         """Ask for all pairs."""
-        return get("/0/public/AssetPairs", signed=False)
+        return get("/0/public/AssetPairs", signed=False, weight=0)
 
     def read_markets(self, answer: Answer) -> list[Listing]:
         """Pairs with a websocket name; the others (dark pools) cannot be traded here."""

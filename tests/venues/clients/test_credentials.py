@@ -106,8 +106,9 @@ def test_credentials_cannot_be_shown_or_carried_away() -> None:
     signer = signer_for(credentials, bytes)
     assert SECRET not in repr(signer) + repr(vars(signer))
     credentials.wipe()
+    unfit = Credentials("kraken", KEY, "no base64!")
     with pytest.raises(VenueError) as caught:
-        Credentials("kraken", KEY, "no base64!").mac(kraken.SIGNING)
+        unfit.mac(kraken.SIGNING)
     assert "no base64" not in told(caught.value)
     with pytest.raises(VenueError):
         Credentials("binance", KEY, "").mac(binance.SIGNING)
