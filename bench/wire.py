@@ -7,8 +7,7 @@ offline parser reads in the same frames, and `detail.conflated` what was replace
 consumer lagged. `cpu_ns` is the client's processor time for a frame, system calls included.
 
 Peers get the same bytes: websockets and aiohttp on uvloop, with orjson into a dict of float prices.
-With --events N each run has N frames: 20 million take minutes, and `detail.rss_kb` then tells
-whether memory stays flat in the last of them.
+`kimera bench soak` lets the same run for minutes (bench/soak.py).
 """
 
 from __future__ import annotations
@@ -98,7 +97,7 @@ def rows(request: Request) -> Iterator[Bench]:
 
 def _row(request: Request, kind: str) -> Bench:
     load = _load(request, kind)
-    ours, theirs = _cores()
+    ours, theirs = cores()
     shared = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
     with (
         TemporaryDirectory(prefix="kimera-wire-", dir=shared) as folder,
@@ -158,7 +157,7 @@ def _load(request: Request, kind: str) -> Load:
     return Load(kind, form, math.ceil(wanted / per_chunk), per_chunk, form.frames(kind, per_chunk))
 
 
-def _cores() -> tuple[int | None, int | None]:
+def cores() -> tuple[int | None, int | None]:
     """Return the client's core (the harness pins to the last), and the others' one."""
     allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     return (allowed[-1], allowed[0]) if len(allowed) > 1 else (None, None)
@@ -180,7 +179,7 @@ def _ours(
     )
 
     async def session() -> None:
-        seen.rss_kb.append([_rss_kb()])
+        seen.rss_kb.append([rss_kb()])
         samples = asyncio.ensure_future(_sample(seen.rss_kb[-1]))
         client = FeedClient(pump, link, around)
         try:
@@ -189,7 +188,7 @@ def _ours(
                 await asyncio.sleep(0)
         finally:
             samples.cancel()
-            seen.rss_kb[-1].append(_rss_kb())
+            seen.rss_kb[-1].append(rss_kb())
 
     def run(_: Any, watch: Watch) -> None:
         merged, before = producer.conflation.merged, _cpu_ns()
@@ -208,13 +207,13 @@ def _ours(
     return Case("kimera", lambda: None, run, done)
 
 
-async def _sample(rss_kb: list[int]) -> None:
+async def _sample(noted: list[int]) -> None:
     while True:
-        rss_kb.append(_rss_kb())
+        noted.append(rss_kb())
         await asyncio.sleep(SAMPLE_S)
 
 
-def _rss_kb() -> int:
+def rss_kb() -> int:
     """Return the resident memory of this process, without the shared ring's pages."""
     import psutil
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kimera_cli.bench.suite import ALL, SUITES
+from kimera_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from kimera_cli.bench.request import Request
@@ -88,6 +89,31 @@ def page_(
             stream.emit(written)
 
 
+def soak_(
+    ctx: typer.Context,
+    duration: Annotated[
+        str, typer.Option("--for", help="How long: 60s, 10m.", metavar="DURATION")
+    ] = "60s",
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write the record to FILE for `page`.")
+    ] = None,
+) -> None:
+    """Send frames through a websocket for minutes: rate, loss, memory."""
+    from kimera_cli.bench import compare, soak
+    from kimera_cli.units import NS_PER_S, parse_duration_ns
+
+    world: Context = ctx.obj
+    try:
+        seconds = parse_duration_ns(duration) / NS_PER_S
+    except ValueError as error:
+        raise UsageError("usage.duration", str(error)) from None
+    with world.output() as out:
+        row = soak.row(_request(world, False, 1, 0, []), seconds)
+        out.emit(row)
+        if save is not None:
+            compare.save(save, [row])
+
+
 def _request(
     world: Context, peers: bool, repeats: int, events: int, recordings: list[Path]
 ) -> Request:
@@ -114,5 +140,6 @@ def _request(
 for _name, _suite in SUITES.items():
     app.command(_name, help=_suite.help)(run)
 app.command(ALL, help="All of the above.")(run)
+app.command("soak")(soak_)
 app.command("compare")(compare_)
 app.command("page")(page_)

@@ -10,7 +10,7 @@ import numpy as np
 
 from kimera_cli.errors import UsageError
 from kimera_cli.kernels.conflate import CONFLATE, LASTS, MORE, PENDING, drain_at, put_at
-from kimera_cli.layouts import EVENT, MAX_INSTRUMENTS
+from kimera_cli.layouts import EVENT, MAX_INSTRUMENTS, aligned_zeros
 from kimera_cli.shm.block import private
 from kimera_cli.shm.ring import Producer, Rows, checked_rows
 from kimera_cli.shm.segment import Clocks, Shape
@@ -99,15 +99,17 @@ def _arrays(levels: int, kept: int) -> dict[str, Any]:
     for what, size in (("levels", levels), ("kept events", kept)):
         if size < 1 or size & (size - 1):
             raise UsageError("usage.ring", f"expected a power of two of {what}, was {size}")
-    pending = np.zeros(MAX_INSTRUMENTS, PENDING)
-    pending["first"] = -1
-    return {
-        "levels": np.zeros(levels, EVENT),
-        "link": np.zeros(levels, np.int64),
-        "cell_of": np.zeros(levels, np.int64),
-        "cells": np.zeros(2 * levels, np.int64),
-        "kept": np.zeros(kept, EVENT),
-        "out": np.zeros(levels + kept + MORE, EVENT),
-        "pending": pending,
-        "lasts": np.zeros(LASTS * MAX_INSTRUMENTS, EVENT),
+    made = {
+        "levels": aligned_zeros(levels, EVENT),
+        "link": aligned_zeros(levels, np.dtype(np.int64)),
+        "cell_of": aligned_zeros(levels, np.dtype(np.int64)),
+        "cells": aligned_zeros(2 * levels, np.dtype(np.int64)),
+        "kept": aligned_zeros(kept, EVENT),
+        "out": aligned_zeros(levels + kept + MORE, EVENT),
+        "pending": aligned_zeros(MAX_INSTRUMENTS, PENDING),
+        "lasts": aligned_zeros(LASTS * MAX_INSTRUMENTS, EVENT),
     }
+    for array in made.values():
+        array.view(np.uint8)[:] = 0  # the pages are there before the first lag, not during it
+    made["pending"]["first"] = -1
+    return made
