@@ -76,7 +76,7 @@ def serve(
 
         def announce(record: object) -> None:
             out.emit(record)  # type: ignore[arg-type]
-            out.flush()
+            out.show()
 
         def bug(venue: str, where: str, error: Exception) -> None:
             world.diagnostics.warning(f"{venue}: {where}: {type(error).__name__}: {error}")

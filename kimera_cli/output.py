@@ -88,6 +88,12 @@ class Output:
         """Hand what was written to the reader now (a live stream in a pipe)."""
         self.stream.flush()
 
+    def show(self) -> None:
+        """Let the reader see what was emitted so far, a table too; the rest is another table."""
+        if self.format == "table":
+            self._draw_table()
+        self.stream.flush()
+
     def __enter__(self) -> Self:
         return self
 

@@ -24,6 +24,8 @@ NARROWEST = 16
 _TIMES = ("ts_ns", "ts_exch_ns", "ts_local_ns", "start_ns", "end_ns", "started_ns", "ended_ns")
 _COLOURS = {"ok": 32, "yes": 32, "complete": 32, "warning": 33, "partial": 33}
 _COLOURS |= {"interrupted": 33, "halted": 33, "failed": 31, "error": 31, "no": 31}
+_NAMES = frozenset(("port", "tls_port", "control_port", "seed"))
+"""Integers that are not counts: no separators, they are typed into something else."""
 
 
 def table(records: Sequence[Record], width: int, *, colour: bool) -> str:
@@ -111,7 +113,7 @@ def _cell(name: str, value: Any) -> str:
     if name in _TIMES and isinstance(value, int):
         return local_time(value)
     if isinstance(value, int):
-        return f"{value:,}"
+        return str(value) if name in _NAMES else f"{value:,}"
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, dict):

@@ -46,6 +46,16 @@ def test_it_says_where_it_is_serves_and_ends_clean_on_ctrl_c(kimera: Any, tmp_pa
     assert err == b""
 
 
+def test_a_table_shows_the_ports_at_once(kimera: Any) -> None:
+    process = kimera.start("--format", "table", "venue", "serve", "--venues", "binance")
+    head, row = (process.stdout.readline().split() for _ in range(2))
+    port = row[head.index(b"port")]
+    assert get(int(port), "/binance/api/v3/ping") == (200, b"{}")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert b"requests" in out
+
+
 def test_faults_from_a_file_and_an_end_by_time(kimera: Any, tmp_path: Path) -> None:
     script = tmp_path / "faults.toml"
     script.write_text('[[fault]]\nhook = "request.before"\naction = "reply"\nstatus = 503\n')
