@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import aiohttp
 import pytest
 from served_venues import World
 
@@ -246,5 +247,31 @@ def test_cancel_and_query_over_the_websocket_api(serve: Any) -> None:
             b for b in (await ex.fetch_balance_ws())["info"]["balances"] if b["asset"] == "BTC"
         ]
         assert (base["free"], base["locked"]) == ("20.00000000", "0.00000000")
+
+    serve(scenario, "binance")
+
+
+def test_limits_are_told_beside_results_and_messages_are_counted(serve: Any) -> None:
+    async def scenario(world: World) -> None:
+        session = world.session()
+        async with session.ws_connect("wss://ws-api.binance.com:443/ws-api/v3") as socket:
+            await socket.send_json({"id": "a", "method": "time"})
+            [weight] = (await socket.receive_json())["rateLimits"]
+            assert (weight["rateLimitType"], weight["limit"], weight["count"]) == (
+                "REQUEST_WEIGHT",
+                6000,
+                3,  # the handshake weighs 2
+            )
+            params = {"returnRateLimits": False}
+            await socket.send_json({"id": "b", "method": "ping", "params": params})
+            assert await socket.receive_json() == {"id": "b", "status": 200, "result": {}}
+        async with session.ws_connect("wss://stream.binance.com:9443/ws", autoping=False) as socket:
+            world.exchange().clock.step(20 * 10**9)
+            ping = await socket.receive()
+            assert ping.type == aiohttp.WSMsgType.PING
+            for n in range(6):
+                await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": n})
+            answers = [await socket.receive() for _ in range(6)]
+            assert answers[-1].data == 1008
 
     serve(scenario, "binance")

@@ -199,6 +199,17 @@ def test_a_market_order_counts_only_what_it_may_trade_with() -> None:
     assert order.cost == 51_000 * 10**18
 
 
+@pytest.mark.parametrize("mode", ["cancel_newest", "cancel_both"])
+def test_no_more_is_held_than_an_own_order_in_the_way_lets_through(mode: Any) -> None:
+    hall = Hall()
+    hall.sell(hall.b, "1", "50000")
+    hall.sell(hall.a, "1", "50001")
+    hall.sell(hall.c, "10", "55000")
+    hall.sell(hall.b, "9", "55000")
+    order = hall.buy(hall.a, "20", self_trade=mode)  # all of it would cost more than there is
+    assert (order.filled_lots, order.reason) == (100_000, "self_trade")
+
+
 def test_client_ids() -> None:
     hall = Hall(Rules(client_id_unique="open"))
     first = hall.buy(hall.a, "1", "49000", client_id="x")

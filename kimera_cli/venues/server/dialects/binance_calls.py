@@ -35,24 +35,28 @@ class CallConversation(Conversation):
         super().__init__(*arguments)
         self.users: dict[int, UserData] = {}
         self._subscriptions = 0
+        self._account: int | None = None
+        """Whose orders the present request counts."""
 
     def receive(self, message: str | bytes) -> None:
         """Answer one request."""
         try:
             call = msgspec.json.decode(message, type=dict[str, Any])
         except msgspec.DecodeError:
-            self._fail(None, BinanceError(-1000, "Invalid JSON."))
+            self._fail(None, BinanceError(-1000, "Invalid JSON."), {})
             return
         call_id = call.get("id")
+        params = call.get("params") or {}
+        self._account = None
         try:
-            result = self.dialect.answered(lambda: self._call(call))
+            result = self.dialect.answered(lambda: self._call(str(call.get("method")), params))
         except BinanceError as error:
-            self._fail(call_id, error)
+            self._fail(call_id, error, params)
             return
-        self.socket.send(json_frame({"id": call_id, "status": 200, "result": result}))
+        body = {"id": call_id, "status": 200, "result": result}
+        self.socket.send(json_frame(self._with_limits(body, params)))
 
-    def _call(self, call: dict[str, Any]) -> Any:
-        method, params = str(call.get("method")), call.get("params") or {}
+    def _call(self, method: str, params: dict[str, Any]) -> Any:
         dialect, now = self.dialect, self.dialect.clock.now_ns()
         if dialect.limits is not None:
             dialect.limits.charge(self.socket.peer, dialect.weight_of_call(method), now)
@@ -77,6 +81,7 @@ class CallConversation(Conversation):
     ) -> Any:
         key, texts = check_call(params, self.dialect.keys, permission, now_ns // 1_000_000)
         if method == "order.place" and self.dialect.limits is not None:
+            self._account = key.account
             self.dialect.limits.order(key.account, now_ns)
         return act(key.account, texts)
 
@@ -92,9 +97,17 @@ class CallConversation(Conversation):
         self.users[number] = UserData(self.exchange, key.account)
         return {"subscriptionId": number}
 
-    def _fail(self, call_id: Any, error: BinanceError) -> None:
-        body: dict[str, Any] = {"id": call_id, "status": error.status, "error": error.body}
-        self.socket.send(json_frame(body))
+    def _fail(self, call_id: Any, error: BinanceError, params: dict[str, Any]) -> None:
+        body = {"id": call_id, "status": error.status, "error": error.body}
+        self.socket.send(json_frame(self._with_limits(body, params)))
+
+    def _with_limits(self, body: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+        """Add how much of the limits is used, unless it is not wanted."""
+        limits = self.dialect.limits
+        if limits is not None and params.get("returnRateLimits") is not False:
+            now = self.dialect.clock.now_ns()
+            body["rateLimits"] = limits.told(self.socket.peer, self._account, now)
+        return body
 
     def push(self, event: Event) -> None:
         """Tell the subscribed accounts."""

@@ -13,7 +13,7 @@ STATUS = {"trading": "TRADING", "halt": "BREAK", "cancel_only": "HALT", "deliste
 WEIGHT_LIMIT = 6000
 ORDERS_10S = 100
 ORDERS_DAY = 200_000
-RATE_LIMITS = [
+RATE_LIMITS: list[Json] = [
     {
         "rateLimitType": "REQUEST_WEIGHT",
         "interval": "MINUTE",

@@ -5,9 +5,16 @@ https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits
 
 from __future__ import annotations
 
+from typing import Any
+
 from kimera_cli.venues.server.dialect import Headers
 from kimera_cli.venues.server.dialects.binance_errors import BinanceError
-from kimera_cli.venues.server.dialects.binance_info import ORDERS_10S, ORDERS_DAY, WEIGHT_LIMIT
+from kimera_cli.venues.server.dialects.binance_info import (
+    ORDERS_10S,
+    ORDERS_DAY,
+    RATE_LIMITS,
+    WEIGHT_LIMIT,
+)
 from kimera_cli.venues.server.limits import Bans, FixedWindow
 
 S = 1_000_000_000
@@ -54,6 +61,14 @@ class Limits:
                 )
         ten, day = (str(window.used(now_ns)) for window in windows)
         return (("x-mbx-order-count-10s", ten), ("x-mbx-order-count-1d", day))
+
+    def told(self, peer: str, account: int | None, now_ns: int) -> list[dict[str, Any]]:
+        """Return what the websocket API tells beside each result (`rateLimits`)."""
+        window = self._weight.get(peer)
+        counts = [window.used(now_ns) if window else 0]
+        if account is not None and account in self._orders:
+            counts += [orders.used(now_ns) for orders in self._orders[account]]
+        return [{**RATE_LIMITS[at], "count": count} for at, count in enumerate(counts)]
 
 
 def _too_many(wait_ns: int) -> BinanceError:

@@ -15,7 +15,8 @@ import msgspec
 from kimera_cli.venues.server.dialect import Conversation
 from kimera_cli.venues.server.dialects import binance_shapes as shapes
 from kimera_cli.venues.server.dialects.binance_market import INTERVALS
-from kimera_cli.venues.server.frames import Frame, json_bytes, json_frame, text_frame
+from kimera_cli.venues.server.frames import OP_PING, Frame, json_bytes, json_frame, text_frame
+from kimera_cli.venues.server.limits import SlidingWindow
 from kimera_cli.venues.server.model import BookChanged, Market, Side
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ TICKER_NS = S
 NAME = re.compile(r"(?P<symbol>[a-z0-9]+|!)@?(?P<channel>[A-Za-z]+)(?P<rest>.*)")
 SPEEDS = {"": S, "@100ms": FAST, "@1000ms": S}
 MAX_STREAMS = 1024
+MESSAGES_PER_S = 5
+PING_NS = 20 * S
 Send = Callable[[str, Any], None]
 
 
@@ -220,6 +223,8 @@ class StreamConversation(Conversation):
         path, query = self.request.path, unquote(self.request.raw_query)
         self.combined = path.rstrip("/") == "/stream"
         self.names: list[str] = []
+        self._messages = SlidingWindow(MESSAGES_PER_S, S)
+        self._ping_ns = self.dialect.clock.now_ns() + PING_NS
         named = query.removeprefix("streams=") if self.combined else path.removeprefix("/ws/")
         for name in filter(None, named.split("/")):
             self._add(name)
@@ -232,7 +237,10 @@ class StreamConversation(Conversation):
         return True
 
     def receive(self, message: str | bytes) -> None:
-        """SUBSCRIBE, UNSUBSCRIBE, LIST_SUBSCRIPTIONS."""
+        """SUBSCRIBE, UNSUBSCRIBE, LIST_SUBSCRIPTIONS; at most five messages a second."""
+        if self.dialect.limits is not None and not self._messages.take(self.dialect.clock.now_ns()):
+            self.socket.close(1008, "Too many requests")
+            return
         try:
             call = msgspec.json.decode(message, type=dict[str, Any])
         except msgspec.DecodeError as error:
@@ -263,6 +271,12 @@ class StreamConversation(Conversation):
     def _error(self, code: int, msg: str, call_id: Any) -> None:
         body = {"error": {"code": code, "msg": msg}, "id": call_id}
         self.socket.send(text_frame(json_bytes(body)))
+
+    def tick(self, now_ns: int) -> None:
+        """Ping every 20 seconds; who does not answer is not cut off here."""
+        if now_ns >= self._ping_ns:
+            self._ping_ns = now_ns + PING_NS
+            self.socket.send(Frame(str(now_ns // shapes.MS).encode(), OP_PING))
 
     def closed(self) -> None:
         """Forget the subscriptions."""
