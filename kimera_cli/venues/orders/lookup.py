@@ -3,7 +3,8 @@
 A "found" ends the doubt. A "not found" is believed only when a late arrival is impossible: at least
 two of them, a pause of at least five seconds (or the request's validity, if that is longer) between
 the first and the last, and the last one asked after the signed request has expired at the venue.
-No answer counts for nothing. Then the order may be sent once more: under the same id where the
+No answer counts for nothing, and neither does a "not found" from a venue that forgets client ids,
+once it may have forgotten this one. Then the order may be sent once more: under the same id where the
 venue refuses a second use of it, else under a new id that is linked to the first.
 """
 
@@ -37,6 +38,8 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     expires_ns: int
     """From when on the venue cannot execute the request any more."""
     window_ns: int
+    forgotten_ns: int = 0
+    """From when on the venue may have forgotten the client id; 0: never."""
     asked: int = 0
     negatives: tuple[int, ...] = ()
     """When the questions were sent that were answered with no."""
@@ -67,6 +70,7 @@ def search_for(state: OrderState) -> Search:
         venue=rules.venue,
         expires_ns=expires + CLOCK_ALLOWANCE_NS,
         window_ns=max(expires - state.sent_ns, SHORTEST_NS),
+        forgotten_ns=state.sent_ns + rules.found_for_ns if rules.found_for_ns else 0,
     )
 
 
@@ -76,9 +80,9 @@ def learn(search: Search, answer: Lookup, now_ns: int) -> Search:
     match answer:
         case Found():
             return replace(search, found=True)
-        case Absent(asked_ns=asked_ns):
+        case Absent(asked_ns=asked_ns) if not 0 < search.forgotten_ns <= asked_ns:
             search = replace(search, negatives=(*search.negatives, asked_ns))
-        case NoAnswer():
+        case Absent() | NoAnswer():
             pass
     return replace(search, next_ns=_next(search, now_ns))
 

@@ -48,6 +48,7 @@ _BINANCE = _table(
         ("unknown order|order does not exist", R.NOT_FOUND),
         ("rest api trading is not enabled", R.PERMISSION),
         ("not permitted|is disabled on this account|may not place", R.RESTRICTED),
+        ("liquidity", R.LIQUIDITY),
         ("self.?trade", R.SELF_TRADE),
     ),
     {
@@ -76,7 +77,8 @@ _KRAKEN = _table(
         ("invalid arguments:volume minimum|order minimum not met", R.MIN_QUANTITY),
         ("cost minimum not met", R.MIN_NOTIONAL),
         ("invalid arguments:volume", R.QUANTITY_STEP),
-        ("tick size check|invalid price|invalid arguments:price", R.PRICE_STEP),
+        ("tick size check|invalid arguments:price|invalid price argument", R.PRICE_STEP),
+        ("invalid price", R.PRICE_BAND),
         ("insufficient (funds|margin|initial margin)|iinsufficient", R.FUNDS),
         ("eorder:post only", R.POST_ONLY),
         ("self.?trade", R.SELF_TRADE),
@@ -104,6 +106,7 @@ _OKX = _table(
     (
         ("post.?only", R.POST_ONLY),
         ("clordid", R.BAD_ID),
+        ("parameter px", R.PRICE_STEP),
         ("self.?trade", R.SELF_TRADE),
     ),
     {
@@ -144,6 +147,7 @@ _BYBIT = _table(
     (
         ("access too frequent", R.RATE_LIMIT),
         ("orderlinkid.*duplicat|duplicat.*orderlinkid", R.DUPLICATE_ID),
+        ("orderlinkid", R.BAD_ID),
         ("self.?match|self.?trade", R.SELF_TRADE),
     ),
     {
@@ -179,7 +183,8 @@ _BYBIT = _table(
 
 _HTX = _table(
     (
-        ("client-order-id.*(duplicat|exist|used)|duplicat.*client-order-id", R.DUPLICATE_ID),
+        # Documented for ids that are taken; ours are never malformed.
+        ("invalid-client-order-id", R.DUPLICATE_ID),
         ("client-order-id", R.BAD_ID),
         ("incorrect access key", R.KEY),
         ("has no permission", R.PERMISSION),
@@ -208,7 +213,8 @@ _HTX = _table(
         R.SIGNATURE: "api-signature-check-failed api-signature-not-valid 1003",
         R.KEY: "403 1002 account-get-accounts-inexistent-error",
         R.SESSION: "login-required",
-        R.HALTED: "base-symbol-trade-disabled forbidden-trade-for-open-protect",
+        R.HALTED: "base-symbol-trade-disabled forbidden-trade-for-open-protect order-disabled "
+        "cancel-disabled",
         R.BAD_SYMBOL: "base-symbol-error require-symbol",
         R.MAINTENANCE: "system-maintenance",
         R.RATE_LIMIT: "base-request-exceed-frequency-limit rate-too-many-requests",
@@ -224,6 +230,9 @@ _COINBASE = _table(
         ("orderid was not found", R.NOT_FOUND),
         ("cancel only", R.CANCEL_ONLY),
         ("insufficient balance", R.FUNDS),
+        ("size is below the minimum", R.MIN_QUANTITY),
+        ("size is above the maximum", R.MAX_QUANTITY),
+        ("value is below the minimum", R.MIN_NOTIONAL),
         ("self.?trade", R.SELF_TRADE),
     ),
     {
@@ -270,6 +279,9 @@ _COINBASE_EXCHANGE = _table(
         ("trading is (disabled|halted)", R.HALTED),
         ("product not found", R.BAD_SYMBOL),
         ("price.*too (precise|accurate)|price too small", R.PRICE_STEP),
+        ("invalid price", R.PRICE_BAND),
+        ("insufficient liquidity", R.LIQUIDITY),
+        ("max open orders", R.OPEN_ORDERS),
         ("size.*too (precise|accurate)", R.QUANTITY_STEP),
         ("size.*too small", R.MIN_QUANTITY),
         ("size.*too large", R.MAX_QUANTITY),

@@ -23,11 +23,10 @@ ALIASES = {"huobi": "htx", "coinbasepro": "coinbaseexchange", "coinbaseadvanced"
 class Unique(enum.StrEnum):
     """For how long a venue refuses (or answers with the first order to) a client id's second use.
 
-    Only FOREVER and DAY make it safe to send the same intent again under the same id.
+    Only FOREVER makes it safe to send the same intent again under the same id.
     """
 
     OPEN_ORDERS = "open_orders"
-    DAY = "day"
     FOREVER = "forever"
     NEVER = "never"
 
@@ -109,12 +108,16 @@ class Rules(NamedTuple):
     amend: bool = False
     dead_man: DeadMan | None = None
     cancel_all: bool = False
+    found_for_ns: int = 0
+    """For how long after it was sent an order that was filled is found by its client id; 0: always.
+    A "not found" that comes later says nothing.
+    """
     assumed: tuple[str, ...] = ()
 
     @property
     def same_id_resend(self) -> bool:
         """Whether a second use of a client id can never make a second order."""
-        return self.unique in (Unique.DAY, Unique.FOREVER)
+        return self.unique is Unique.FOREVER
 
 
 def _text(longest: int, characters: str) -> re.Pattern[str]:
@@ -270,7 +273,7 @@ _ALL = (
         id_pattern=_text(64, "A-Za-z0-9_-"),
         id_words="1 to 64 of letters, digits and _ -",
         id_form="short",
-        unique=Unique.DAY,
+        unique=Unique.NEVER,  # announced on 27 April 2021: "will no longer be verified"
         find=Find.DIRECT,
         post_only=PostOnly.CANCELED,
         window=Window(300 * NS_PER_S),
@@ -280,6 +283,7 @@ _ALL = (
         market_buy="cost",
         dead_man=DeadMan("timer", 5, 86_400, "every order of the account"),
         cancel_all=True,
+        found_for_ns=2 * 3600 * NS_PER_S,
         assumed=("post_only", "window", "self_trade", "dead_man"),
     ),
 )

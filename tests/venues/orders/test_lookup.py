@@ -70,6 +70,17 @@ def test_a_window_longer_than_five_seconds_must_lie_between(make):
     assert absent(search, 500).is_absent
 
 
+def test_a_venue_that_forgets_ids_cannot_say_no_for_ever(make):
+    """HTX finds a filled order by our id for two hours: later, "not found" says nothing."""
+    search = search_for(unknown(make, "htx", window_ns=300 * NS_PER_S))
+    late = absent(absent(absent(search, 7201), 8000), 9000)
+    assert late.negatives == ()
+    assert not late.is_over
+    assert absent(absent(search, 100), 7199).is_absent
+    other = search_for(unknown(make, "okx"))
+    assert absent(absent(other, 86_400), 86_410).is_absent
+
+
 def test_no_answer_is_no_information(make):
     search = search_for(unknown(make))
     for second in range(100):
@@ -136,7 +147,7 @@ def test_an_order_is_sent_again_once(make):
     [
         ("okx", Resend.SAME_ID),
         ("bybit", Resend.SAME_ID),
-        ("htx", Resend.SAME_ID),
+        ("htx", Resend.NEW_ID),
         ("coinbase", Resend.SAME_ID),
         ("kraken", Resend.NEW_ID),
         ("coinbaseexchange", Resend.NEW_ID),
