@@ -4,8 +4,8 @@ A "found" ends the doubt. A "not found" is believed only when a late arrival is 
 two of them, a pause of at least five seconds (or the request's validity, if that is longer) between
 the first and the last, and the last one asked after the signed request has expired at the venue.
 No answer counts for nothing, and neither does a "not found" from a venue that forgets client ids,
-once it may have forgotten this one. Then the order may be sent once more: under the same id where the
-venue refuses a second use of it, else under a new id that is linked to the first.
+once it may have forgotten this one. Then the order may be sent once more: under the same id where
+the venue refuses a second use of it, else under a new id that is linked to the first.
 """
 
 from __future__ import annotations
