@@ -50,14 +50,16 @@ class Child:
 
     def await_ready(self) -> None:
         """Return when the child works, or raise what stopped it."""
-        if not self._pipe.poll(LONG_S):
-            self.stop()
-            raise RunError(
-                "run.child_start",
-                f"expected the {self.name} process to start in {LONG_S:.0f} s, was silence",
-                "the machine may be overloaded: try again, or --shape single, which starts none",
-            )
-        self._receive()
+        while True:
+            if not self._pipe.poll(LONG_S):
+                self.stop()
+                raise RunError(
+                    "run.child_start",
+                    f"expected the {self.name} process to start in {LONG_S:.0f} s, was silence",
+                    "the machine may be overloaded: try again, or --shape single, which starts none",
+                )
+            if self._receive() == READY:
+                return
 
     def check(self) -> None:
         """Raise the child's error if it had one, or say that it is gone before its result."""
@@ -87,7 +89,8 @@ class Child:
         self._process.join()
         self._pipe.close()
 
-    def _receive(self) -> None:
+    def _receive(self) -> str:
+        """Take one message of the child; return its kind, or raise the error that it is."""
         try:
             kind, value = self._pipe.recv()
         except (EOFError, OSError):
@@ -105,6 +108,7 @@ class Child:
             self._results.append(value)
         elif kind == NOTE:
             self.notes.append(_error_of(value))
+        return str(kind)
 
     def _gone(self) -> RunError:
         return RunError(

@@ -8,7 +8,7 @@ second is withheld: what a strategy meant then may be wrong by now.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Self
@@ -70,10 +70,11 @@ class Account:
         trading: Trading,
         venue: str,
         instruments: dict[int, Instrument],
+        strategies: Sequence[str],
         tell: Tell,
         cap: float | None,
     ) -> Self:
-        """Settle what an earlier process left in doubt, and bring the private stream up.
+        """Settle what an earlier process left in doubt, take its orders back, bring the stream up.
 
         RiskError `risk.order_in_doubt` while an order is still in doubt; VenueError
         `venue.no_stream` when the stream does not come up.
@@ -84,12 +85,13 @@ class Account:
         await desk.start()
         await desk.sync()
         desk.check_doubts()
-        bridge = Bridge(instruments, -client.session.clock.correction_ns)
+        bridge = Bridge(instruments, strategies, -client.session.clock.correction_ns)
         made = cls(desk, bridge, tell, Exposure(None if cap is None else Decimal(cap)))
         desk.on_change, desk.on_bytes = made._changed, made._released
         symbols = [each.symbol for each in instruments.values()]
         await desk.warm(symbols)
         await made._listen(symbols)
+        await made._take_back()
         return made
 
     @property
@@ -118,6 +120,23 @@ class Account:
             self._running.result()
         if not self.stream.up.is_set():
             raise self._no_stream()
+
+    async def _take_back(self) -> None:
+        """Cancel what an earlier run left open: this run's strategies know nothing of it.
+
+        Orders by hand (kimera trade) and foreign ones stay; they are told of.
+        """
+        orders = self.desk.journal.orders
+        left = [s for s in orders.live() if s.intent.strategy]
+        for state in left:
+            await self.desk.withdraw(state.client_id)
+        stay = [s.client_id for s in orders.live()]
+        stay += [o.venue_order_id for o in orders.foreign.values() if not o.is_terminal]
+        if left:
+            names = ", ".join(s.client_id for s in left)
+            self._report(_told("run.left_over", f"orders of an earlier run, taken back: {names}"))
+        if stay:
+            self._report(_told("run.not_ours", f"orders that are left alone: {', '.join(stay)}"))
 
     # --- requests of the loop
 
@@ -297,6 +316,10 @@ class Account:
 
     def _open_orders(self) -> list[VenueOrder]:
         return [_as_told(state) for state in self.desk.journal.orders.live()]
+
+
+def _told(code: str, was: str) -> RunError:
+    return RunError(code, f"expected no open orders at the start, was {was}", "kimera trade open")
 
 
 def _as_told(state: OrderState) -> VenueOrder:

@@ -83,11 +83,14 @@ class LoopOrder:
 
 
 class Bridge:
-    """The orders of one run at one venue."""
+    """The orders of one run at one venue. `strategies`: the name of each sleeve's strategy."""
 
-    def __init__(self, instruments: dict[int, Instrument], shift_ns: int = 0) -> None:
+    def __init__(
+        self, instruments: dict[int, Instrument], strategies: Sequence[str], shift_ns: int = 0
+    ) -> None:
         self.instruments = instruments
         """By stream of the loop."""
+        self._strategies = strategies
         self._shift_ns = shift_ns
         self._orders: dict[int, LoopOrder] = {}
         self._by_client: dict[str, LoopOrder] = {}
@@ -118,6 +121,7 @@ class Bridge:
             tif=tif if is_limit or tif == "fok" else "ioc",
             price=order.px_ticks * instrument.tick if is_limit else None,
             quantity=order.left_lots * instrument.lot,
+            strategy=self._strategies[order.sleeve],
         )
 
     def name(self, order: LoopOrder, client_id: str) -> None:

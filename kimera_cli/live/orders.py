@@ -40,6 +40,8 @@ class OrderArguments(NamedTuple):
     """What the order process needs; secrets are read there, from `keys` or the environment."""
 
     instruments: tuple[Instrument, ...]
+    strategies: tuple[str, ...]
+    """Name of each sleeve's strategy."""
     choices: Choices
     home: Path
     cap: float | None
@@ -91,7 +93,7 @@ async def _accounts(
     by_stream: dict[int, Account] = {}
     for venue in venues:
         instruments = streams_of(told.instruments, venue)
-        account = await Account.open(trading, venue, instruments, tell, told.cap)
+        account = await Account.open(trading, venue, instruments, told.strategies, tell, told.cap)
         by_stream |= dict.fromkeys(instruments, account)
     return by_stream
 

@@ -46,15 +46,16 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
     _check(planned, choices)
     told = FeedArguments((), choices.server)
     wanted = parse_markets(choices.markets)
+    if choices.execute == "live":
+        _consent(planned, choices, told.addresses, list(wanted))
     keys = keys_of(choices.keys, wanted, world)
     markets = ask_markets(wanted, told.addresses, keys, world)
     told = told._replace(streams=_streams(markets))
     shifts = tuple(-m.clock_ahead_ns for m in markets)
     live = LivePlan(publish_live, told, (0,), ThreadFeed, shifts)
     if choices.execute == "live":
-        _consent(planned, choices, told.addresses, list(wanted))
         live = dataclasses.replace(
-            live, order_task=trade, order_arguments=_orders(choices, markets, world)
+            live, order_task=trade, order_arguments=_orders(planned, choices, markets, world)
         )
     fees = planned.resolved.profile.fees
     if missing := [v for v in wanted if v not in keys and None in (fees.maker, fees.taker)]:
@@ -94,11 +95,15 @@ def _consent(planned: Plan, choices: LiveChoices, addresses: Addresses, venues: 
         )
 
 
-def _orders(choices: LiveChoices, markets: list[Market], world: Context) -> OrderArguments:
+def _orders(
+    planned: Plan, choices: LiveChoices, markets: list[Market], world: Context
+) -> OrderArguments:
+    names = planned.resolved.profile.run.strategies
+    sleeves = tuple(Path(name).stem for name in names for _ in markets)
     instruments = tuple(market.instrument for market in markets)
     venues = tuple(dict.fromkeys(each.venue for each in instruments))
     where = Choices(venues, choices.account, choices.keys, choices.server or None)
-    return OrderArguments(instruments, where, world.home, choices.cap)
+    return OrderArguments(instruments, sleeves, where, world.home, choices.cap)
 
 
 def _check(planned: Plan, choices: LiveChoices) -> None:

@@ -1,0 +1,187 @@
+"""Runs on a served venue: what the run says, against what the venue knows."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Served
+
+MARKETS = {"binance/BTCUSDT": "BTC/USDT", "kraken/BTCUSD": "BTC/USD"}
+LIVELY = (
+    "--strategy",
+    "grid",
+    "--set",
+    "portfolio.cash=100000",
+    "--set",
+    "risk.max_orders_per_s=4",
+)
+
+
+def args(served: Served, *more: str) -> list[str]:
+    """Return the words of a run on both venues."""
+    markets = [word for name in MARKETS for word in ("--market", name)]
+    run = ["run", "--source", "venue", *markets, "--server", str(served.listening)]
+    return [*run, "--keys", str(served.keys), "--format", "jsonl", *more]
+
+
+def summary(result: Any) -> dict[str, Any]:
+    """Return the run's summary; the test fails with what was said when there is none."""
+    assert result.code == 0, result.err
+    (found,) = result.records("run_summary")
+    return dict(found)
+
+
+@pytest.mark.parametrize("shape", ["single", "split", "threads"])
+def test_paper_trading_in_every_shape(kimera: Any, served: Served, shape: str) -> None:
+    result = kimera(*args(served, "--shape", shape, "--for", "4s", "--set", "run.stages=true"))
+    told = summary(result)
+    assert told["events"] > 100
+    books = told["feed"]["books"]
+    assert {name: (b["good"], b["gaps"]) for name, b in books.items()} == {
+        name: (True, 0) for name in books
+    }
+    assert len(books) == 2
+    (wire,) = [s for s in result.records("stage") if s["stage"] == "wire_to_event"]
+    assert wire["count"] > 100
+    assert wire["under"] == 0
+    assert told["fidelity"]["clocks"].keys() == {"binance", "kraken"}
+    assert not any((kimera.folder / "runs").glob("*/intents*"))
+
+
+def truth(served: Served, what: str) -> list[dict[str, Any]]:
+    """Return what both venues know of the client's orders or fills."""
+    return [
+        {**row, "venue": venue}
+        for venue in ("binance", "kraken")
+        for row in served.ask(f"/{venue}/{what}?account=client")
+    ]
+
+
+def signed(fills: list[dict[str, Any]], name: str, qty: str, side: str) -> Counter[str]:
+    """Return the sum of fills by market."""
+    total: Counter[str] = Counter()
+    for fill in fills:
+        sign = 1 if fill[side] == "buy" else -1
+        total[fill[name]] += sign * Decimal(fill[qty])  # type: ignore[assignment]
+    return total
+
+
+def test_live_orders_are_what_the_venues_know(kimera: Any, served: Served) -> None:
+    before = [len(truth(served, what)) for what in ("orders", "fills")]
+    result = kimera(*args(served, *LIVELY, "--execute", "live", "--for", "8s"))
+    told = summary(result)
+    orders = truth(served, "orders")[before[0] :]
+    fills = truth(served, "fills")[before[1] :]
+    said = result.records("fill")
+    assert len(fills) > 3, "a lively market fills a grid"
+    mine = signed(said, "instrument", "qty", "side")
+    theirs = signed(fills, "symbol", "qty", "side")
+    assert {MARKETS_BY[k]: v for k, v in mine.items()} == dict(theirs)
+    assert len(said) == len(fills)
+    assert not [o for o in orders if o["status"] == "open"], "a stop takes orders back"
+    names = [o["client_id"] for o in orders]
+    assert len(set(names)) == len(names), "no order twice"
+    for venue, fared in told["feed"]["orders"].items():
+        if venue != "late":
+            assert (fared["stays"], fared["in_doubt"]) == ([], [])
+    for venue in ("binance", "kraken"):
+        served.ask(f"/{venue}/check")
+
+
+MARKETS_BY = {
+    "binance/BTCUSDT": "BTC/USDT",
+    "kraken/XBTUSD": "BTC/USD",
+    "kraken/BTC/USD": "BTC/USD",
+}
+
+
+def test_a_killed_run_is_settled_by_the_next(kimera: Any, served: Served) -> None:
+    """SIGKILL to all of it while orders rest: the next start takes them back before it trades."""
+    process = kimera.start(*args(served, *LIVELY, "--execute", "live", "--for", "1h"))
+    assert process.stdout is not None
+    resting = 0
+    for line in process.stdout:
+        record = json.loads(line)
+        resting += record["type"] == "order" and record["event"] == "accepted"
+        if resting >= 4:
+            break
+    for pid in [*children(process.pid), process.pid]:
+        with pytest.MonkeyPatch.context():
+            kill(pid)
+    process.communicate()
+    left = [o for o in truth(served, "orders") if o["status"] == "open"]
+    assert left, "the kill came while orders rested"
+    result = kimera(*args(served, *LIVELY, "--execute", "live", "--for", "3s"))
+    summary(result)
+    assert not [o for o in truth(served, "orders") if o["status"] == "open"]
+    notices = {n["code"] for n in result.records("notice")}
+    assert "run.left_over" in notices
+
+
+def children(pid: int) -> list[int]:
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def kill(pid: int) -> None:
+    import os
+
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_foreign_order_is_told_of_and_left_alone(kimera: Any, served: Served) -> None:
+    placed = served.ask(
+        "/binance/order", {"symbol": "BTC/USDT", "side": "buy", "qty": "0.01", "price": "45000"}
+    )
+    result = kimera(*args(served, *LIVELY, "--execute", "live", "--for", "2s"))
+    summary(result)
+    (notice,) = [n for n in result.records("notice") if n["code"] == "run.not_ours"]
+    assert str(placed["id"]) in notice["message"]
+    (order,) = [o for o in truth(served, "orders") if o["status"] == "open"]
+    served.ask("/binance/cancel", {"account": "client", "order_id": order["id"]})
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "named"),
+    [
+        (("--market", "binance/BTCUSDX"), 2, "usage.symbol"),
+        (("--market", "nowhere/BTCUSDT"), 2, "usage.venue"),
+        (("--market", "BTCUSDT"), 2, "usage.market"),
+        (("--execute", "pretend"), 2, "usage.execute"),
+        (("--replay", "x.gz"), 2, "usage.source"),
+    ],
+)
+def test_wrong_words(
+    kimera: Any, served: Served, more: tuple[str, ...], code: int, named: str
+) -> None:
+    result = kimera(*args(served, *more))
+    assert (result.code, result.err_json[-1]["code"]) == (code, named)
+
+
+def test_keys_that_the_venue_does_not_know(kimera: Any, served: Served, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.toml"
+    text = served.keys.read_text().replace('secret = "', 'secret = "AAAA', 1)
+    keys.write_text(text)
+    keys.chmod(0o600)
+    words = [str(keys) if w == str(served.keys) else w for w in args(served, "--execute", "live")]
+    result = kimera(*words)
+    assert result.code == 4
+    assert result.err_json[-1]["code"] == "venue.auth"
+
+
+def test_real_venues_need_leave(kimera: Any, served: Served) -> None:
+    """Nothing is dialled: the leave is asked for first, and there is nobody to give it."""
+    words = args(served, "--execute", "live")
+    at = words.index("--server")
+    del words[at : at + 2]
+    result = kimera(*words)
+    assert (result.code, result.err_json[-1]["code"]) == (5, "risk.live_off")
