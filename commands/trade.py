@@ -5,22 +5,28 @@ The callbacks are in trade_orders, trade_account, trade_reconcile and trade_swit
 
 from __future__ import annotations
 
-import typer
+from importlib import import_module
 
-from kimera_cli.commands import trade_account, trade_orders, trade_reconcile, trade_switch
+import typer
 
 app = typer.Typer(help="Send, cancel and follow orders; tell what accounts hold.")
 
-app.command()(trade_orders.order)
-app.command()(trade_orders.cancel)
-app.command("cancel-all")(trade_orders.cancel_all)
-app.command()(trade_orders.amend)
-app.command()(trade_account.status)
-app.command("open")(trade_account.open_)
-app.command()(trade_account.fills)
-app.command()(trade_account.balance)
-app.command()(trade_account.positions)
-app.command()(trade_account.fees)
-app.command()(trade_reconcile.reconcile)
-app.command()(trade_switch.kill)
-app.command()(trade_switch.arm)
+CALLBACKS = {
+    "order": "trade_orders:order",
+    "cancel": "trade_orders:cancel",
+    "cancel-all": "trade_orders:cancel_all",
+    "amend": "trade_orders:amend",
+    "status": "trade_account:status",
+    "open": "trade_account:open_",
+    "fills": "trade_account:fills",
+    "balance": "trade_account:balance",
+    "positions": "trade_account:positions",
+    "fees": "trade_account:fees",
+    "reconcile": "trade_reconcile:reconcile",
+    "kill": "trade_switch:kill",
+    "arm": "trade_switch:arm",
+}
+
+for _name, _where in CALLBACKS.items():
+    _module, _function = _where.split(":")
+    app.command(_name)(getattr(import_module(f"kimera_cli.commands.{_module}"), _function))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kimera_cli.commands.trade_options import (
+from kimera_cli.trade_options import (
     Account,
     Keys,
     Server,

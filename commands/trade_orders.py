@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kimera_cli.commands.trade_options import (
+from kimera_cli.errors import UsageError
+from kimera_cli.trade_options import (
     Account,
     Keys,
     Order,
@@ -20,13 +21,22 @@ from kimera_cli.commands.trade_options import (
     emitter,
     opened,
 )
-from kimera_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from kimera_cli.context import Context
-    from kimera_cli.venues.desk import Wish
 
 Price = Annotated[str | None, typer.Option("--price", metavar="PX", help="Limit price.")]
+Cost = Annotated[
+    str | None, typer.Option("--cost", metavar="AMOUNT", help="Market order: money to spend.")
+]
+Tif = Annotated[
+    str | None, typer.Option("--tif", metavar="TIF", help="gtc, ioc, fok or post_only.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the exact request; send nothing.")]
+Cap = Annotated[
+    str | None,
+    typer.Option("--yes-live", metavar="CAP", help="Leave for real orders worth CAP in all."),
+]
 
 
 def order(
@@ -36,28 +46,19 @@ def order(
     quantity: Annotated[str | None, typer.Argument(metavar="[QTY]", help="In the base.")] = None,
     venue: Venue = "",
     price: Price = None,
-    cost: Annotated[
-        str | None, typer.Option("--cost", metavar="AMOUNT", help="Market order: money to spend.")
-    ] = None,
-    tif: Annotated[
-        str | None, typer.Option("--tif", metavar="TIF", help="gtc, ioc, fok or post_only.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the exact request; send nothing.")
-    ] = False,
-    yes_live: Annotated[
-        str | None,
-        typer.Option("--yes-live", metavar="CAP", help="Leave for real orders worth CAP in all."),
-    ] = None,
+    cost: Cost = None,
+    tif: Tif = None,
+    dry_run: DryRun = False,
+    yes_live: Cap = None,
     keys: Keys = None,
     server: Server = None,
     account: Account = "main",
     wait: Wait = 20.0,
 ) -> None:
     """Send an order, or each line of standard input; tell what became of it."""
-    from kimera_cli.venues.batch import Batch, exact_request, exact_requests
+    from kimera_cli.venues.batch import Batch, exact_requests
     from kimera_cli.venues.trading import run
-    from kimera_cli.venues.wishes import read_lines, wish_of
+    from kimera_cli.venues.wishes import read_lines, typed
 
     world: Context = ctx.obj
     trading = opened(world, [venue], account, keys, server, wait)
@@ -68,17 +69,14 @@ def order(
         batch = Batch(trading, consent, emit, venue)
 
         async def work() -> None:
-            if lines and dry_run:
-                await exact_requests(trading, read_lines(world.stdin), emit)
+            words = (symbol, side or "", quantity, price, cost, tif)
+            if dry_run:
+                wishes = read_lines(world.stdin) if lines else typed(*words)
+                await exact_requests(trading, wishes, emit)
             elif lines:
                 await batch.many(read_lines(world.stdin))
-            elif dry_run:
-                emit(await exact_request(trading, trading.venue(), wish()))
             else:
-                await batch.one(trading.venue(), wish())
-
-        def wish() -> Wish:
-            return wish_of(symbol, side or "", quantity, price, cost, tif)
+                await batch.one(typed(*words))
 
         run(trading, work)
         conclude(out, batch.tally)
@@ -131,9 +129,7 @@ def amend(
         str | None, typer.Option("--qty", metavar="QTY", help="New quantity, filled part included.")
     ] = None,
     venue: Venue = "",
-    yes_live: Annotated[
-        str | None, typer.Option("--yes-live", metavar="CAP", help="Leave for a real order.")
-    ] = None,
+    yes_live: Cap = None,
     keys: Keys = None,
     server: Server = None,
     account: Account = "main",

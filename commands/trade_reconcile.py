@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kimera_cli.commands.trade_options import Account, Keys, Server, Venues, Wait, emitter, opened
+from kimera_cli.trade_options import Account, Keys, Server, Venues, Wait, emitter, opened
 
 
 def reconcile(

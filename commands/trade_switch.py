@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kimera_cli.commands.trade_options import Account, Keys, Server, Venues, emitter, opened
+from kimera_cli.trade_options import Account, Keys, Server, Venues, emitter, opened
 
 if TYPE_CHECKING:
     from kimera_cli.context import Context

@@ -51,21 +51,22 @@ class Batch:
     default_venue: str = ""
     tally: Tally = field(default_factory=Tally)
 
-    async def one(self, venue: str, wish: Wish) -> None:
-        """Send one order; what keeps it from being sent is raised."""
-        self.consent.check(venue, wish)
-        self._tell(await self._sent(venue, wish, 0))
+    async def one(self, wishes: AsyncIterator[Numbered]) -> None:
+        """Send one order that was typed; what keeps it from being sent is raised."""
+        async for numbered in wishes:
+            venue, wish = self.trading.venue(), wish_in(numbered)
+            self.consent.check(venue, wish)
+            self._tell(await self._sent(venue, wish, numbered.line))
 
     async def many(self, wishes: AsyncIterator[Numbered]) -> None:
         """Send orders; what keeps one from being sent is its result."""
         async for numbered in wishes:
             venue = numbered.venue or self.default_venue
             try:
-                if numbered.wish is None:
-                    raise numbered.error or UsageError("usage.order_line", "expected an order")
+                wish = wish_in(numbered)
                 venue = canonical(venue) if venue else _no_venue(numbered.line)
-                self.consent.check(venue, numbered.wish)
-                self._tell(await self._sent(venue, numbered.wish, numbered.line))
+                self.consent.check(venue, wish)
+                self._tell(await self._sent(venue, wish, numbered.line))
             except KimeraError as error:
                 account = self.trading.choices.account
                 record = show.refused_wish(venue, account, numbered.wish, error, numbered.line)
@@ -106,10 +107,16 @@ async def exact_requests(
 ) -> None:
     """Tell the requests of several orders; the first that cannot be one is raised."""
     async for numbered in wishes:
-        if numbered.wish is None:
-            raise numbered.error or UsageError("usage.order_line", "expected an order")
+        wish = wish_in(numbered)
         venue = canonical(numbered.venue) if numbered.venue else trading.venue()
-        emit(await exact_request(trading, venue, numbered.wish, numbered.line))
+        emit(await exact_request(trading, venue, wish, numbered.line))
+
+
+def wish_in(numbered: Numbered) -> Wish:
+    """Return an order that was read; raises why there is none."""
+    if numbered.wish is None:
+        raise numbered.error or UsageError("usage.order_line", "expected an order")
+    return numbered.wish
 
 
 def _example(trading: Trading, venue: str, symbol: str, wish: Wish) -> Intent:

@@ -65,6 +65,11 @@ def wish_of(
     return _wish(symbol, side, *amounts, tif=tif or "", kind="")  # type: ignore[arg-type]
 
 
+async def typed(*words: str | None) -> AsyncIterator[Numbered]:
+    """Yield the one order of typed words, see `wish_of`."""
+    yield Numbered(0, "", wish_of(*words))  # type: ignore[arg-type]
+
+
 def amount(name: str, text: str | None) -> Decimal | None:
     """Return a typed amount; UsageError `usage.amount` when it is none."""
     if text is None:

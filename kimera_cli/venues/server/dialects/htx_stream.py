@@ -215,8 +215,10 @@ class Stream(Conversation):
         return every if every == SECOND_NS else self.dialect.options.cadence_ns(every)
 
     def _show(self, topic: Topic, now_ns: int) -> None:
-        """Send a channel's state."""
+        """Send a channel's state; a book with one side has no best bid and offer."""
         dialect = self.dialect
+        if topic.kind == "bbo" and not all(self.exchange.book(topic.symbol, 1)):
+            return
         text = partial(state_text, self.exchange, dialect.book, topic, now_ns)
         self.socket.send(dialect.once(("state", topic.name, now_ns), lambda: packed(text())))
 
