@@ -16,6 +16,7 @@ from kimera_cli.kernels.audit import RECORD_MARGIN
 from kimera_cli.kernels.book import BOOK
 from kimera_cli.kernels.call import call_strategy
 from kimera_cli.kernels.decide import act
+from kimera_cli.kernels.direct import direct
 from kimera_cli.kernels.histogram import HISTOGRAM, histogram_add
 from kimera_cli.kernels.hmac_sha import KEY
 from kimera_cli.kernels.loop import show
@@ -78,6 +79,10 @@ TIMER = np.dtype(
     align=True,
 )
 
+_ONE = types.int64(types.int64)
+_TWO = types.int64(types.int64, types.int64)
+_THREE = types.int64(types.int64, types.int64, types.int64)
+
 SERIES = 2
 """Kinds of frames that are counted apart."""
 LETTER = ord("k")
@@ -85,8 +90,8 @@ NO_ORDER = -1
 """A frame after which nothing was to be sent."""
 
 
-@kernel(types.int64(types.int64), _nrt=False)
-def wait_until_due(address):
+@kernel(_ONE, nogil=False, _nrt=False)
+def _wait_until_due(address):
     """Wait for the next frame's time and stamp the call of its callback."""
     timer = array_at(address, 1, TIMER)[0]
     clock = array_at(timer.clock, 1, CLOCK)[0]
@@ -100,8 +105,8 @@ def wait_until_due(address):
     return np.int64(0)
 
 
-@kernel(types.int64(types.int64, types.int64), _nrt=False)
-def note_done(address, series):
+@kernel(_TWO, nogil=False, _nrt=False)
+def _note_done(address, series):
     """Stamp the end of the callback; count it in a series (-1: in none) from its due time and from
     its call.
     """
@@ -128,8 +133,8 @@ def write_order(request, programs, key, order, ts_ns):
     return build_order(programs[program_of(request.side, request.type, request.tif)], key, order)
 
 
-@kernel(types.int64(types.int64, types.int64, types.int64), _nrt=False)
-def frame_to_order(address, n, ts_local_ns):
+@kernel(_THREE, nogil=False, _nrt=False)
+def _frame_to_order(address, n, ts_local_ns):
     """Take the frame of n bytes in the buffer; return the order's length, NO_ORDER, or -reason.
 
     address: of the table of PLACES. A reason below NO_ORDER is the parse kernel's.
@@ -182,8 +187,8 @@ def frame_to_order(address, n, ts_local_ns):
     return length
 
 
-@kernel(types.int64(types.int64), _nrt=False)
-def forget_orders(address):
+@kernel(_ONE, nogil=False, _nrt=False)
+def _forget_orders(address):
     """Take the frame's orders out again, as if the venue had cancelled them."""
     a = array_at(address, len(PLACES) + 3, np.int64)
     loop = array_at(a[0], 1, LOOP)[0]
@@ -194,3 +199,9 @@ def forget_orders(address):
     if loop.n_records > a[19] - RECORD_MARGIN:
         loop.n_records = 0
     return np.int64(0)
+
+
+wait_until_due = direct(_wait_until_due, _ONE)
+note_done = direct(_note_done, _TWO)
+frame_to_order = direct(_frame_to_order, _THREE)
+forget_orders = direct(_forget_orders, _ONE)
