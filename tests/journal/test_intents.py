@@ -264,6 +264,39 @@ def test_process_reserves_numbers_in_blocks(opened):
     journal.close()
 
 
+@pytest.mark.parametrize("durability", DURABILITIES)
+def test_a_clean_end_leaves_no_gap_in_the_numbers(opened, durability):
+    journal = opened(durability)
+    last = sent(journal).number
+    journal.close()
+    assert opened(durability).draft(1, **ORDER).number == last + 1
+
+
+def test_what_only_the_log_had_is_in_the_database_after_a_restart(opened, tmp_path):
+    journal = opened("process", group_commit_ms=1e9)
+    first = sent(journal).client_id
+    journal.record(fill(1), 8)
+    killed(journal)
+    assert rows(tmp_path, "SELECT count(*) FROM entries") == [(0,)]
+    again = opened("process", group_commit_ms=1e9)
+    assert rows(tmp_path, "SELECT kind, number FROM entries") == [
+        ("planned", 1), ("released", 1), ("fill_update", 0),
+    ]  # fmt: skip
+    assert rows(tmp_path, "SELECT client_id, phase FROM orders") == [(first, "sent")]
+    assert rows(tmp_path, "SELECT trade_id FROM fills") == [("t1",)]
+    second = sent(again).client_id
+    killed(again)
+    states = opened("process").orders.states
+    assert list(states) == [first, second]
+
+
+def killed(journal):
+    """Let go of everything as a kill does: nothing is committed."""
+    journal._store.leave()
+    journal._log.close()
+    journal._owner.release()
+
+
 def test_an_order_that_the_journal_had_lost_is_adopted(opened):
     journal = opened()
     lost = sent(journal).client_id
@@ -375,16 +408,17 @@ def test_reading_what_is_not_there_says_so(tmp_path):
     assert account_folder(tmp_path, "okx", "main") == tmp_path / "orders" / "okx-main"
 
 
-def test_nothing_is_taken_after_a_failure(opened, monkeypatch):
+@pytest.mark.parametrize("cause", [KeyboardInterrupt(), RunError("run.journal", "no room")])
+def test_nothing_is_taken_after_a_failure(opened, monkeypatch, cause):
     journal = opened()
     intent = sent(journal)
 
     def fail(*_):
-        raise KeyboardInterrupt
+        raise cause
 
     with monkeypatch.context() as patch:
         patch.setattr(journal._store, "write", fail)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(type(cause)):
             sent(journal)
     for attempt in (lambda: sent(journal), lambda: journal.record(ack(intent), 8), journal.flush):
         with pytest.raises(RunError) as caught:
