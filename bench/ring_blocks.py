@@ -16,7 +16,8 @@ import numpy as np
 from kimera_cli.context import from_process
 from kimera_cli.kernels._jit import kernel
 from kimera_cli.kernels.broadcast import CAST_END, cast_read, cast_write
-from kimera_cli.kernels.conflate import CONFLATE, conflate_put
+from kimera_cli.kernels.conflate import conflate_put
+from kimera_cli.kernels.conflate_state import CONFLATE
 from kimera_cli.kernels.counters import count, observe
 from kimera_cli.kernels.pointers import array_at
 from kimera_cli.kernels.ring import RING_END, ring_ready, ring_release

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from kimera_cli.kernels.conflate import CONFLATE, drain_at, put_at
+from kimera_cli.kernels.conflate import drain_at, put_at
+from kimera_cli.kernels.conflate_state import CONFLATE
 from kimera_cli.kernels.ring import RING_BROKEN
 from kimera_cli.layouts import Events
 from kimera_cli.shm.conflate import ConflatingProducer

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kimera_cli.errors import UsageError
-from kimera_cli.kernels.conflate import CONFLATE, LASTS, MORE, PENDING, drain_at, put_at
+from kimera_cli.kernels.conflate import drain_at, put_at
+from kimera_cli.kernels.conflate_state import CONFLATE, LASTS, MORE, PENDING
 from kimera_cli.layouts import EVENT, MAX_INSTRUMENTS, aligned_zeros
 from kimera_cli.shm.block import private
 from kimera_cli.shm.ring import Producer, Rows, checked_rows

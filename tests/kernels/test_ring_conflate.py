@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.kernels.book import book_apply, book_levels
-from kimera_cli.kernels.conflate import CONFLATE, LASTS, MORE, PENDING, drain_at, put_at
+from kimera_cli.kernels.conflate import drain_at, put_at
+from kimera_cli.kernels.conflate_state import CONFLATE, LASTS, MORE, PENDING
 from kimera_cli.kernels.ring import RING_BROKEN, RING_END, pop_at
 from kimera_cli.layouts import (
     ADD,
@@ -53,7 +54,7 @@ class Lane:
         common = {"slots": self.slots.ctypes.data, "capacity": capacity, "lines": 1}
         self.producer = record(RING_END, own=at, other=at + 128, **common)
         self.consumer = record(RING_END, own=at + 128, other=at, **common)
-        self.memory = {
+        self.memory: dict[str, Any] = {
             "levels": np.zeros(levels, EVENT),
             "link": np.zeros(levels, np.int64),
             "cell_of": np.zeros(levels, np.int64),
