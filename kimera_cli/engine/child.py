@@ -56,7 +56,7 @@ class Child:
                 raise RunError(
                     "run.child_start",
                     f"expected the {self.name} process to start in {LONG_S:.0f} s, was silence",
-                    "the machine may be overloaded: try again, or --shape single, which starts none",
+                    "the machine may be overloaded: try again, or --shape single",
                 )
             if self._receive() == READY:
                 return

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -113,29 +115,28 @@ def test_a_killed_run_is_settled_by_the_next(kimera: Any, served: Served) -> Non
         resting += record["type"] == "order" and record["event"] == "accepted"
         if resting >= 4:
             break
+    flow(served, 0)  # nothing shall fill what is left meanwhile
     for pid in [*children(process.pid), process.pid]:
-        with pytest.MonkeyPatch.context():
-            kill(pid)
+        os.kill(pid, signal.SIGKILL)
     process.communicate()
     left = [o for o in truth(served, "orders") if o["status"] == "open"]
     assert left, "the kill came while orders rested"
     result = kimera(*args(served, *LIVELY, "--execute", "live", "--for", "3s"))
     summary(result)
     assert not [o for o in truth(served, "orders") if o["status"] == "open"]
-    notices = {n["code"] for n in result.records("notice")}
-    assert "run.left_over" in notices
+    flow(served, 100)
+    notices = [n["message"] for n in result.records("notice") if n["code"] == "run.left_over"]
+    assert all(order["client_id"] in " ".join(notices) for order in left)
+
+
+def flow(served: Served, rate: float) -> None:
+    """Set how lively the background of both venues is."""
+    for venue in ("binance", "kraken"):
+        served.ask(f"/{venue}/flow", {"rate": rate})
 
 
 def children(pid: int) -> list[int]:
-    import psutil
-
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-
-
-def kill(pid: int) -> None:
-    import os
-
-    os.kill(pid, signal.SIGKILL)
 
 
 def test_a_foreign_order_is_told_of_and_left_alone(kimera: Any, served: Served) -> None:
