@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from kimera_cli.data.source import EventSource
 from kimera_cli.errors import UsageError
 from kimera_cli.venues.server.clock import Clock
 from kimera_cli.venues.server.dialect import Options
@@ -19,7 +19,9 @@ from kimera_cli.venues.server.host import Background, Host, Report, Venue
 from kimera_cli.venues.server.keys import Key, KeyStore
 from kimera_cli.venues.server.model import Market
 from kimera_cli.venues.server.new_keys import new_key
-from kimera_cli.venues.server.tape import Tape, market_of
+
+if TYPE_CHECKING:
+    from kimera_cli.data.source import EventSource
 
 WEALTH = Decimal(1_000_000)
 """What a client account begins with, in each asset, in units of the quote (roughly)."""
@@ -75,13 +77,19 @@ def _venue(name: str, setup: Setup, clock: Clock, faults: Faults, on_bug: Report
 
 def _taped(setup: Setup, market: Market) -> Market:
     source = setup.tapes.get(market.symbol)
-    return market if source is None else market_of(source, market.symbol)
+    if source is None:
+        return market
+    from kimera_cli.venues.server.tape import market_of  # brings Parquet with it
+
+    return market_of(source, market.symbol)
 
 
 def _background(exchange: Exchange, market: Market, setup: Setup) -> Background:
     source = setup.tapes.get(market.symbol)
     if source is None:
         return Flow(exchange, market, setup.rate, setup.seed)
+    from kimera_cli.venues.server.tape import Tape
+
     return Tape(exchange, market, source)
 
 

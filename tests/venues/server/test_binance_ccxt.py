@@ -203,7 +203,7 @@ def test_own_orders_fills_and_balances_are_pushed(serve: Any, mode: str) -> None
         async def follow(watch: Any, into: list[Any]) -> None:
             while True:
                 found = await watch()
-                into.extend(found if isinstance(found, list) else [found])
+                into.extend(dict(each) for each in (found if isinstance(found, list) else [found]))
 
         tasks = [
             asyncio.create_task(follow(lambda: ex.watch_orders(PAIR), orders)),
@@ -223,6 +223,7 @@ def test_own_orders_fills_and_balances_are_pushed(serve: Any, mode: str) -> None
             await asyncio.sleep(0.01)
         assert [o["status"] for o in orders if o["id"] == placed["id"]][-1] == "closed"
         assert {o["clientOrderId"] for o in orders} == {"mine"}
+        assert [o["filled"] for o in orders] == [0, 0.004, 0.01]
         assert [f["amount"] for f in fills] == [0.004, 0.006]
         assert {f["takerOrMaker"] for f in fills} == {"maker"}
         truth = world.exchange().balances(world.account())
