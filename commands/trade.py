@@ -25,6 +25,7 @@ CALLBACKS = {
     "reconcile": "trade_reconcile:reconcile",
     "kill": "trade_switch:kill",
     "arm": "trade_switch:arm",
+    "guard": "trade_switch:guard",
 }
 
 for _name, _where in CALLBACKS.items():

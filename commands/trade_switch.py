@@ -1,4 +1,4 @@
-"""`kimera trade kill|arm`: the switch that stops all new risk."""
+"""`kimera trade kill|arm|guard`: what stops new risk and takes back what rests."""
 
 from __future__ import annotations
 
@@ -45,6 +45,33 @@ def kill(
                 raise failed[0]
 
         run(trading, work)
+
+
+def guard(
+    ctx: typer.Context,
+    silent: Annotated[
+        str, typer.Option("--silent", metavar="DURATION", help="Longest time without a pulse.")
+    ] = "10s",
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="Stop after 90s, 10m, ...")
+    ] = None,
+    venue: Venues = None,
+    keys: Keys = None,
+    server: Server = None,
+    account: Account = "main",
+) -> None:
+    """Watch the process that trades an account; cancel its orders when it dies or freezes."""
+    from kimera_cli.units import parse_duration_ns
+    from kimera_cli.venues.guard import Guard
+    from kimera_cli.venues.trading import run
+
+    world: Context = ctx.obj
+    silent_s = parse_duration_ns(silent) / 1e9
+    for_s = parse_duration_ns(for_) / 1e9 if for_ else None
+    trading = opened(world, venue, account, keys, server)
+    with world.output() as out:
+        watch = Guard(trading, silent_s, emitter(out), world.diagnostics.note)
+        run(trading, lambda: watch.run(for_s))
 
 
 def arm(

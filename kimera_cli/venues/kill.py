@@ -29,7 +29,7 @@ async def cancel_everything(
     """
     venues = trading.venues()
     done = await asyncio.gather(
-        *(_at(trading, venue, emit, ours_only) for venue in venues), return_exceptions=True
+        *(cancel_at(trading, venue, emit, ours_only) for venue in venues), return_exceptions=True
     )
     failed: list[KimeraError] = []
     for each in done:
@@ -40,7 +40,7 @@ async def cancel_everything(
     return failed
 
 
-async def _at(
+async def cancel_at(
     trading: Trading, venue: str, emit: Callable[[TradeOrder], None], ours_only: bool
 ) -> None:
     """Cancel at one venue; VenueError `venue.orders_stay` when some cannot be brought down."""

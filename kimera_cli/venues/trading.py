@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kimera_cli.errors import KimeraError, UsageError
-from kimera_cli.journal.intent_replay import read_orders
+from kimera_cli.journal.intent_replay import DATABASE, read_orders
 from kimera_cli.journal.intents import IntentJournal, Timing, account_folder
 from kimera_cli.risk.latch import FILE, Latch
 from kimera_cli.venues.clients.addresses import Addresses, Internet, server_from
@@ -147,7 +147,7 @@ class Trading:
     def orders(self, venue: str) -> AccountOrders | None:
         """Return what the account's journal knows, also while another process owns it."""
         folder = account_folder(self.home, venue, self.choices.account)
-        return read_orders(folder) if folder.exists() else None
+        return read_orders(folder) if (folder / DATABASE).exists() else None
 
     def close(self) -> None:
         """Commit, and let everything go."""
