@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kimera_cli.commands import fetch_record
 from kimera_cli.errors import KimeraError, UsageError
 
 if TYPE_CHECKING:
@@ -61,30 +62,7 @@ def import_(
                 out.emit(result)
 
 
-@app.command()
-def record(
-    ctx: typer.Context,
-    venue: Annotated[str, typer.Argument(metavar="VENUE", help="Such as binance, kraken, okx.")],
-    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="Its own symbols.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File; .gz and .zst are compressed.")],
-    for_: Annotated[Text, typer.Option("--for", help="How long: 90s, 1h. Default: Ctrl-C.")] = None,
-    kinds: Annotated[
-        str, typer.Option(help="What to record: depth, trade, quote.")
-    ] = "depth,trade,quote",
-    server: Annotated[
-        str, typer.Option(metavar="FILE|URL", help="A venue server, instead of the venue.")
-    ] = "",
-) -> None:
-    """Record what a venue sends, byte for byte, with the local time; `import` reads the file."""
-    from kimera_cli.live.record import RecordPlan
-    from kimera_cli.live.record import record as record_venue
-
-    world: Context = ctx.obj
-    names = [each.strip() for each in kinds.split(",") if each.strip()]
-    plan = RecordPlan(venue, symbols, out, names, for_, server)
-    bar = world.diagnostics.progress("record", None, "messages")
-    with world.output() as stream, bar:
-        stream.emit(record_venue(plan, world, bar.advance))
+app.command()(fetch_record.record)
 
 
 @app.command("list")

@@ -71,8 +71,9 @@ class _Replay:
         if line.what == "lost":  # for the book, if anything follows
             self._lost[line.connection] = line.ts_ns
             return
-        if line.connection in self._lost:
-            intake.gap(self._lost.pop(line.connection))
+        for connection, ts_ns in self._lost.items():
+            self._intakes[connection].gap(ts_ns)
+        self._lost.clear()
         with suppress(VenueError):  # it could not be read then either
             self._do(intake, line)
 

@@ -20,7 +20,7 @@ from kimera_cli.feeds.recording import Header, Part
 from kimera_cli.feeds.rest import RestClient
 from kimera_cli.feeds.surroundings import Surroundings
 from kimera_cli.instrument import Instrument
-from kimera_cli.layouts import Events
+from kimera_cli.layouts import F_GAP, Events
 from kimera_cli.live.markets import ask_markets, venue_world
 from kimera_cli.names import did_you_mean
 from kimera_cli.records import Recording
@@ -100,7 +100,7 @@ class _Session:
         self.out, self.seconds = out, seconds
         self.stream, self.addresses = stream, addresses
         self.world, self.progress = world, progress
-        self.events = 0
+        self.events = self.marks = 0
         self.started_ns = world.now_ns()
         self.ended_ns = 0
         self.recorder: Recorder | None = None
@@ -177,8 +177,13 @@ class _Session:
         if what == "text":
             self.progress(1)
 
-    def _count(self, _events: Events, n: int) -> None:
-        self.events += n
+    def _count(self, events: Events, n: int) -> None:
+        """Count what an import will have: marks count when something comes behind them."""
+        if n == 1 and events[0]["flags"] & F_GAP:
+            self.marks += self.events > 0
+            return
+        self.events += self.marks + n
+        self.marks = 0
 
     async def _flush(self) -> None:
         assert self.recorder is not None

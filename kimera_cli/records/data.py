@@ -65,7 +65,7 @@ class Recording(Record, frozen=True):
     """Of messages and answers, as received; `stored_bytes` is the file."""
     stored_bytes: int
     events: int
-    """What came of them: an import of the file has them all, but for marks at begin and end."""
+    """What came of them, and what an import of the file has."""
     synced: int
     """Times that a book became the venue's; `lost`: times that it was not any more."""
     lost: int

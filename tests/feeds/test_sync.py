@@ -14,7 +14,7 @@ from kimera_cli.feeds.sync import Want
 from kimera_cli.layouts import CLEAR, DEPTH, F_GAP, F_LAST, F_SNAPSHOT, Events
 
 START = EPOCH_MS * 1_000_000
-RUNS = 60
+RUNS = 20
 STEPS = 120
 
 
