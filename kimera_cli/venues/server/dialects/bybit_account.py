@@ -126,9 +126,10 @@ class PrivateConversation(AccountConversation):
     def request_of(self, request: Message, key: Key) -> None:
         """Subscribe or unsubscribe."""
         check_permission(key, "read")
-        op, topics = request.get("op"), request.get("args")
-        if op not in ("subscribe", "unsubscribe") or not isinstance(topics, list):
+        op, arguments = request.get("op"), request.get("args")
+        if op not in ("subscribe", "unsubscribe") or not isinstance(arguments, list):
             raise BybitError(10404, f"error:unknown op:{op}")
+        topics = [str(each) for each in arguments]
         for topic in topics:
             if topic not in TOPICS:
                 raise BybitError(10404, f"error:handler not found,topic:{topic}")

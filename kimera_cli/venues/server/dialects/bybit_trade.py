@@ -74,6 +74,8 @@ class OrderDesk:
         requests = parameters.get("request")
         if not isinstance(requests, list) or not 0 < len(requests) <= MOST_BATCH:
             raise wrong("request")
+        if not all(isinstance(each, dict) for each in requests):
+            raise wrong("request")
         category = parameters.get("category")
         entries: list[Answer] = []
         codes: list[Answer] = []

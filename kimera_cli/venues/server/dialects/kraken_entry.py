@@ -29,6 +29,14 @@ _FLAGS = {"post", "fciq", "nompp", "viqc"}
 _MAX_USERREF = 1 << 31
 
 
+def listed(parameters: Parameters, name: str) -> list[Any]:
+    """Return a parameter that may be one value or several."""
+    found = parameters.get(name)
+    if found is None:
+        return []
+    return found if isinstance(found, list) else [found]
+
+
 def flag(value: object) -> bool:
     """Return a flag: JSON's own, or a word of a form."""
     return str(value).lower() == "true"
@@ -92,6 +100,16 @@ def ws_order(pairs: Pairs, parameters: Parameters) -> OrderRequest:
     return _request(market.symbol, fields, ("side", "order_type", "order_qty", "time_in_force"))
 
 
+def batch_of(parameters: Parameters, most: int, **shared: object) -> list[Parameters]:
+    """Return the entries of a batch, each with what they share; KrakenError when it is none."""
+    orders = parameters.get("orders")
+    if not isinstance(orders, list) or not 2 <= len(orders) <= most:
+        raise bad("orders")
+    if not all(isinstance(each, dict) for each in orders):
+        raise bad("orders")
+    return [{**each, **shared} for each in orders]
+
+
 def _refuse_others(parameters: Mapping[str, Any], names: tuple[str, ...]) -> None:
     for name in names:
         if parameters.get(name):
@@ -102,7 +120,10 @@ def _request(symbol: str, fields: dict[str, Any], names: tuple[str, ...]) -> Ord
     """Return the order of fields; `names` are the venue's of side, kind, quantity and tif."""
     side_name, kind_name, qty_name, tif_name = names
     side, kind = fields["side"], fields["kind"]
-    tif, self_trade = _TIFS.get(str(fields["tif"]).lower()), _SELF_TRADE.get(fields["self_trade"])
+    tif, self_trade = (
+        _TIFS.get(str(fields["tif"]).lower()),
+        _SELF_TRADE.get(str(fields["self_trade"])),
+    )
     if side not in get_args(Side):
         raise bad(side_name)
     if kind not in get_args(Kind):

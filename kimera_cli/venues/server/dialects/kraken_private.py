@@ -17,7 +17,13 @@ from kimera_cli.venues.server.dialects.kraken_auth import (
     bad,
 )
 from kimera_cli.venues.server.dialects.kraken_desk import OrderDesk
-from kimera_cli.venues.server.dialects.kraken_entry import flag, rest_order, user_reference
+from kimera_cli.venues.server.dialects.kraken_entry import (
+    batch_of,
+    flag,
+    listed,
+    rest_order,
+    user_reference,
+)
 from kimera_cli.venues.server.dialects.kraken_limits import HISTORY
 from kimera_cli.venues.server.dialects.kraken_text import AMOUNT_DIGITS, seconds, unix
 from kimera_cli.venues.server.keys import Key, Permission
@@ -120,13 +126,8 @@ class Private:
 
     def add_batch(self, key: Key, parameters: Parameters) -> dict[str, Any]:
         """Place up to 15 orders of a pair; each has its own answer."""
-        orders = parameters.get("orders")
-        if not isinstance(orders, list) or not 2 <= len(orders) <= MOST_BATCH:
-            raise bad("orders")
-        requests = [
-            rest_order(self._desk.pairs, {**each, "pair": parameters.get("pair")})
-            for each in orders
-        ]
+        orders = batch_of(parameters, MOST_BATCH, pair=parameters.get("pair"))
+        requests = [rest_order(self._desk.pairs, each) for each in orders]
         answers: list[dict[str, Any]] = []
         for request in requests:
             try:
@@ -154,7 +155,7 @@ class Private:
 
     def cancel_batch(self, key: Key, parameters: Parameters) -> dict[str, int]:
         """Cancel up to 50 orders; those that are gone are not counted."""
-        ids = [*(parameters.get("orders") or []), *(parameters.get("cl_ord_ids") or [])]
+        ids = [*listed(parameters, "orders"), *listed(parameters, "cl_ord_ids")]
         if not 0 < len(ids) <= MOST_IDS:
             raise bad("orders")
         count = 0

@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from kimera_cli.venues.server.dialects.kraken_auth import KrakenError, bad
-from kimera_cli.venues.server.dialects.kraken_entry import check_deadline, ws_order
+from kimera_cli.venues.server.dialects.kraken_entry import (
+    batch_of,
+    check_deadline,
+    listed,
+    user_reference,
+    ws_order,
+)
 from kimera_cli.venues.server.dialects.kraken_names import transaction
 from kimera_cli.venues.server.dialects.kraken_private_feed import PrivateFeed
 from kimera_cli.venues.server.dialects.kraken_text import error_text, seconds
@@ -66,11 +72,8 @@ class Requests:
             yield {"result": named(self._desk.place(key, request))}
 
     def _add_batch(self, key: Key, parameters: Message) -> Iterator[Message]:
-        orders = parameters.get("orders")
-        if not isinstance(orders, list) or not 2 <= len(orders) <= MOST_BATCH:
-            raise bad("orders")
-        symbol = parameters.get("symbol")
-        requests = [ws_order(self._dialect.pairs, {**each, "symbol": symbol}) for each in orders]
+        orders = batch_of(parameters, MOST_BATCH, symbol=parameters.get("symbol"))
+        requests = [ws_order(self._dialect.pairs, each) for each in orders]
         answers: list[Message] = []
         for request in requests:
             try:
@@ -91,8 +94,8 @@ class Requests:
         yield {"result": {"amend_id": self._desk.amend_id(), **echoed}}
 
     def _cancel(self, key: Key, parameters: Message) -> Iterator[Message]:
-        ids = [*_listed(parameters, "order_id"), *_listed(parameters, "cl_ord_id")]
-        references = _listed(parameters, "order_userref")
+        ids = [*listed(parameters, "order_id"), *listed(parameters, "cl_ord_id")]
+        references = listed(parameters, "order_userref")
         if not 0 < len(ids) + len(references) <= MOST_CANCELS:
             raise bad("order_id")
         for each in ids:
@@ -102,11 +105,11 @@ class Requests:
             except KrakenError as refusal:
                 yield {"error": refusal.text}
         for each in references:
-            self._desk.cancel_reference(key, int(each))
+            self._desk.cancel_reference(key, user_reference(each))
             yield {"result": {"order_userref": each}}
 
     def _cancel_batch(self, key: Key, parameters: Message) -> Iterator[Message]:
-        ids = [*_listed(parameters, "orders"), *_listed(parameters, "cl_ord_id")]
+        ids = [*listed(parameters, "orders"), *listed(parameters, "cl_ord_id")]
         if not 0 < len(ids) <= MOST_CANCELS:
             raise bad("orders")
         count = 0
@@ -141,10 +144,3 @@ def canceled(order: Order) -> Message:
     if order.client_id:
         found["cl_ord_id"] = order.client_id
     return found
-
-
-def _listed(parameters: Message, name: str) -> list[Any]:
-    found = parameters.get(name)
-    if found is None:
-        return []
-    return found if isinstance(found, list) else [found]

@@ -196,7 +196,9 @@ class KrakenConversation(Conversation):
         elif channel == "ticker":
             self._tickers.pop(symbol, None)
         else:
-            self._bars.get(symbol, set()).discard(parameters.get("interval", 1))
+            self._bars[symbol] = {
+                each for each in self._bars.get(symbol, ()) if each != parameters.get("interval", 1)
+            }
         return {"channel": channel, "symbol": symbol}, None
 
     def _forget_book(self, market: Market) -> None:
