@@ -20,6 +20,9 @@ from kimera_cli.venues.orders.outcome import FillUpdate, VenueFill
 DATABASE, LOG = "intents.db", "intents.log"
 _DECODER: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 _FRAME = struct.Struct("<qqB")
+_FILL = str(FillUpdate.__struct_config__.tag)
+KEPT = 10_000
+"""Orders whose whole state is kept after a start, whether or not they are settled."""
 
 
 def read_orders(folder: Path) -> AccountOrders:
@@ -29,7 +32,7 @@ def read_orders(folder: Path) -> AccountOrders:
     """
     store = IntentStore.read(folder / DATABASE)
     try:
-        orders = _folded(store)
+        orders = _folded(store, 0)
         for row in _waiting(store, folder / LOG):
             orders.apply(_decoded(folder / LOG, row.body))
         return orders
@@ -37,10 +40,15 @@ def read_orders(folder: Path) -> AccountOrders:
         store.leave()
 
 
-def recover(store: IntentStore, log: Path) -> AccountOrders:
-    """Fold the entries, and bring those of the log that the database has not got into it."""
-    orders = _folded(store)
+def recover(store: IntentStore, log: Path, keep: int = KEPT) -> AccountOrders:
+    """Return the account's orders, after the log's entries have come into the database.
+
+    Orders that were settled before the last `keep` numbers are known by their fills alone, so that
+    a long life makes neither start nor process large.
+    """
     rows = list(_waiting(store, log))
+    oldest = min((row.number for row in rows if row.number), default=store.last_number() + 1)
+    orders = _folded(store, min(store.last_number() - keep, oldest - 1))
     changed: dict[str, OrderState] = {}
     fills: list[tuple[VenueFill, int | None]] = []
     for row in rows:
@@ -72,11 +80,27 @@ def rows_of(
     )
 
 
-def _folded(store: IntentStore) -> AccountOrders:
-    orders = AccountOrders(store.header.session)
-    for row in store.entries():
-        orders.apply(_decoded(store.path, row.body))
+def _folded(store: IntentStore, settled_to: int) -> AccountOrders:
+    """Fold all entries, but of settled orders up to a number take the fills alone."""
+    orders = AccountOrders(store.header.session, settled_to=max(settled_to, 0))
+    for row, settled in store.entries():
+        if row.kind == _FILL:
+            _fold_fill(store, orders, row, settled)
+        elif not settled or row.number > settled_to:
+            orders.apply(_decoded(store.path, row.body))
     return orders
+
+
+def _fold_fill(store: IntentStore, orders: AccountOrders, row: StoredEntry, settled: bool) -> None:
+    entry = _decoded(store.path, row.body)
+    assert isinstance(entry, FillUpdate)
+    number = row.number if settled else 0
+    if not row.number:  # it came before its order was known, or is a foreign one
+        number = store.settled_owner(entry.fill.symbol, entry.fill.trade_id)
+    if 0 < number <= orders.settled_to:
+        orders.fills.add(entry.fill)
+    else:
+        orders.apply(entry)
 
 
 def _waiting(store: IntentStore, log: Path) -> Iterable[StoredEntry]:

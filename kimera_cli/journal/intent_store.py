@@ -23,6 +23,14 @@ from kimera_cli.journal.failures import damaged_journal, write_failure
 
 Synchronous = Literal["NORMAL", "FULL"]
 _COLUMNS = "schema_version, session, venue, account, created_ns"
+_SELECT_ENTRIES = (
+    "SELECT seq, ts_ns, e.kind, e.number, body, hash, settled FROM entries e"
+    " LEFT JOIN orders o ON o.number = e.number ORDER BY seq"
+)
+_SELECT_OWNER = (
+    "SELECT o.number FROM fills f JOIN orders o ON o.number = f.number"
+    " WHERE f.symbol = ? AND f.trade_id = ? AND o.settled"
+)
 
 S = TypeVar("S", bound="IntentStore")
 
@@ -88,20 +96,27 @@ class IntentStore:
         db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
         return _checked(cls, path, db)
 
-    def entries(self) -> Iterator[StoredEntry]:
-        """Yield all entries in order; DataError `data.journal` where the chain breaks."""
+    def entries(self) -> Iterator[tuple[StoredEntry, bool]]:
+        """Yield all entries in order, each with whether its order is settled by now.
+
+        DataError `data.journal` where the chain breaks.
+        """
         previous = genesis(self.header)
-        query = "SELECT seq, ts_ns, kind, number, body, hash FROM entries ORDER BY seq"
         try:
-            for *columns, stored in self._db.execute(query):
+            for *columns, stored, settled in self._db.execute(_SELECT_ENTRIES):
                 entry = StoredEntry(*columns)
                 is_bytes = isinstance(entry.body, bytes)
                 previous = link(previous, entry) if is_bytes else b""
                 if previous != stored:
                     raise damaged_journal(self.path, f"entry {entry.seq} was changed")
-                yield entry
+                yield entry, bool(settled)
         except sqlite3.Error as error:
             raise damaged_journal(self.path, str(error)) from error
+
+    def settled_owner(self, symbol: str, trade_id: str) -> int:
+        """Return the number of the settled order that a fill belongs to; 0 when there is none."""
+        row = self._db.execute(_SELECT_OWNER, (symbol, trade_id)).fetchone()
+        return 0 if row is None else int(row[0])
 
     def write(self, rows: Rows) -> None:
         """Write and commit; after an error nothing of it is in the file."""

@@ -24,17 +24,20 @@ STATEMENTS = (
     " phase TEXT NOT NULL, venue_order_id TEXT NOT NULL, symbol TEXT NOT NULL,"
     " side TEXT NOT NULL, kind TEXT NOT NULL, tif TEXT NOT NULL, price TEXT, quantity TEXT,"
     " filled TEXT NOT NULL, cost TEXT NOT NULL, strategy TEXT NOT NULL, resends TEXT NOT NULL,"
-    " created_ns INTEGER NOT NULL, sent_ns INTEGER NOT NULL, reason TEXT)",
+    " created_ns INTEGER NOT NULL, sent_ns INTEGER NOT NULL, reason TEXT,"
+    " settled INTEGER NOT NULL)",
     "CREATE TABLE fills (symbol TEXT NOT NULL, trade_id TEXT NOT NULL, number INTEGER,"
     " venue_order_id TEXT NOT NULL, side TEXT NOT NULL, price TEXT NOT NULL,"
     " quantity TEXT NOT NULL, fee TEXT NOT NULL, fee_asset TEXT NOT NULL, maker INTEGER,"
     " ts_ns INTEGER NOT NULL, PRIMARY KEY (symbol, trade_id)) WITHOUT ROWID",
 )
-"""`reserved`: intent numbers up to here may have been given, whether or not they are here."""
+"""`reserved`: intent numbers up to here may have been given, whether or not they are here.
+`settled`: the order is over and all its fills are known, so that a start need not read its entries.
+"""
 
 INSERT_HEADER = "INSERT INTO header VALUES (1, ?, ?, ?, ?, ?, 0)"
 INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)"
-UPSERT_ORDER = f"INSERT OR REPLACE INTO orders VALUES ({', '.join('?' * 17)})"
+UPSERT_ORDER = f"INSERT OR REPLACE INTO orders VALUES ({', '.join('?' * 18)})"
 UPSERT_FILL = (
     f"INSERT INTO fills VALUES ({', '.join('?' * 11)}) ON CONFLICT (symbol, trade_id)"
     " DO UPDATE SET number = coalesce(excluded.number, number)"
@@ -50,7 +53,7 @@ def order_row(state: OrderState) -> tuple[Any, ...]:
         *(intent.symbol, intent.side, intent.kind, intent.tif),
         *(_text(state.price), _text(state.quantity), str(state.filled), str(state.cost)),
         *(intent.strategy, intent.resends, intent.created_ns, state.sent_ns),
-        None if state.reason is None else str(state.reason),
+        *(None if state.reason is None else str(state.reason), int(state.is_settled)),
     )
 
 

@@ -8,13 +8,14 @@ import sys
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.errors import DataError, RunError, UsageError
 from kimera_cli.journal import frame_log
 from kimera_cli.journal.frame_log import FrameLog, frames
-from kimera_cli.journal.intent_replay import read_orders
+from kimera_cli.journal.intent_replay import read_orders, recover
+from kimera_cli.journal.intent_store import IntentStore
 from kimera_cli.journal.intents import BLOCK, IntentJournal, Timing, account_folder
 from kimera_cli.journal.owner import is_owned
 from kimera_cli.venues.orders.client_id import read_client_id
@@ -288,6 +289,86 @@ def test_what_only_the_log_had_is_in_the_database_after_a_restart(opened, tmp_pa
     killed(again)
     states = opened("process").orders.states
     assert list(states) == [first, second]
+
+
+def told(number, status, filled, **changes):
+    values = {"venue": "binance", "symbol": "BTCUSDT", "venue_order_id": f"v{number}",
+              "status": status, "filled": Decimal(filled)}  # fmt: skip
+    return OrderUpdate(order=VenueOrder(**values | changes))
+
+
+def live(journal, fates):
+    """Orders that end in every way, some told by their fills first, and foreign fills between."""
+    for number, fate in enumerate(fates, 1):
+        intent = sent(journal)
+        own = fill(number, 2, venue_order_id=f"v{number}")
+        if fate == "fill before ack":
+            journal.record(own, 8)
+        if fate == "rejected":
+            no = Rejected(reason=Reason.FUNDS, raw="")
+            journal.record(Answered(client_id=intent.client_id, outcome=no), 8)
+            continue
+        if fate != "sent":
+            journal.record(ack(intent), 9)
+        if fate in ("filled", "fill before ack"):
+            journal.record(told(number, "filled", 2), 9)
+            journal.record(own, 9)
+        if fate == "partial":
+            journal.record(fill(number, 1, venue_order_id=f"v{number}"), 9)
+        if fate == "owed":
+            journal.record(told(number, "canceled", 1), 9)
+        if fate == "canceled":
+            journal.record(told(number, "canceled", 0), 9)
+        journal.record(fill(900 + number, 1, venue_order_id=f"foreign{number}"), 9)
+
+
+FATES = ["sent", "open", "partial", "filled", "fill before ack", "owed", "canceled", "rejected"]
+SETTLED = {"filled", "fill before ack", "canceled", "rejected"}
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(fates=st.lists(st.sampled_from(FATES), max_size=8), keep=st.integers(0, 8))
+def test_a_start_reads_settled_orders_by_their_fills_alone(opened, tmp_path_factory, fates, keep):
+    folder = tmp_path_factory.mktemp("journal")
+    journal = opened(folder=folder)
+    live(journal, fates)
+    journal.close()
+    whole = read_orders(folder)
+    store = IntentStore.open(folder / "intents.db", lambda: None, "NORMAL")
+    lean = recover(store, folder / "intents.log", keep)
+    store.close()
+    gone = {n for n, fate in enumerate(fates, 1) if fate in SETTLED and n <= len(fates) - keep}
+    assert {s.intent.number for s in whole.states.values()} - gone == {
+        s.intent.number for s in lean.states.values()
+    }
+    assert all(whole.states[name] == state for name, state in lean.states.items())
+    assert list(lean.fills) == list(whole.fills)
+    assert lean.unclaimed == whole.unclaimed
+    for number in gone:  # told again, they are neither new nor foreign
+        client_id = next(n for n, s in whole.states.items() if s.intent.number == number)
+        assert lean.is_settled(client_id)
+        assert lean.apply(told(number, "filled", 2, client_id=client_id)) == []
+        if fates[number - 1].startswith("fill"):
+            again = fill(number, 2, venue_order_id=f"v{number}", client_id=client_id)
+            assert lean.apply(again) == []
+    assert lean.foreign == {}
+    assert lean.fills.positions() == whole.fills.positions()
+
+
+def test_a_start_that_reads_little_still_takes_the_log(opened, tmp_path):
+    """A late fill of a settled order that only the log has: its order is read whole."""
+    journal = opened("process", group_commit_ms=1e9)
+    live(journal, ["canceled", "filled", "canceled"])
+    journal.flush()
+    journal.record(fill(50, 1, venue_order_id="v1"), 9)
+    killed(journal)
+    folder = tmp_path / "journal"
+    store = IntentStore.open(folder / "intents.db", lambda: None, "NORMAL")
+    orders = recover(store, folder / "intents.log", 0)
+    store.close()
+    assert [s.intent.number for s in orders.states.values()] == [1, 2, 3]
+    assert orders.find("BTCUSDT", "v1").filled == 1
+    assert rows(tmp_path, "SELECT filled FROM orders WHERE number = 1") == [("1",)]
 
 
 def killed(journal):

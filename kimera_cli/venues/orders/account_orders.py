@@ -56,11 +56,12 @@ class AccountOrders:
     """The orders, fills and foreign orders of one account at one venue.
 
     `session` is that of the account's journal: orders with an id of another session are foreign,
-    for another journal answers for them.
+    for another journal answers for them. Own orders up to the number `settled_to` that are not in
+    `states` are settled: only their fills are here.
     """
 
-    def __init__(self, session: int) -> None:
-        self.session = session
+    def __init__(self, session: int, settled_to: int = 0) -> None:
+        self.session, self.settled_to = session, settled_to
         self.states: dict[str, OrderState] = {}
         self.fills = FillLedger()
         self.foreign: dict[VenueName, VenueOrder] = {}
@@ -113,6 +114,11 @@ class AccountOrders:
         key = self.key_of(order.client_id)
         return order.client_id in self.states or key is not None
 
+    def is_settled(self, client_id: str) -> bool:
+        """Return whether an id is that of an own order that is over and not kept."""
+        key = self.key_of(client_id)
+        return key is not None and key.number <= self.settled_to and client_id not in self.states
+
     def key_of(self, client_id: str) -> IntentKey | None:
         """Return what an id of this journal says; None for a foreign one."""
         key = read_client_id(client_id)
@@ -144,6 +150,8 @@ class AccountOrders:
         client_id = self._by_venue.get(name) or order.client_id
         if client_id in self.states:
             return self._advance(client_id, entry)
+        if order.is_terminal and self.is_settled(order.client_id):
+            return []
         known = self.foreign.get(name)
         if known is None or not (known.is_terminal and not order.is_terminal):
             self.foreign[name] = order

@@ -40,6 +40,7 @@ class FillLedger:
         """Tellings that contradict the fill of the same name."""
         self._positions: dict[str, Decimal] = {}
         self._fees: dict[str, Decimal] = {}
+        self._last: dict[str, int] = {}
         for fill in fills:
             self.add(fill)
 
@@ -67,6 +68,7 @@ class FillLedger:
         self._fills[fill.name] = fill
         signed = fill.quantity if fill.side == "buy" else -fill.quantity
         self._positions[fill.symbol] = self._positions.get(fill.symbol, ZERO) + signed
+        self._last[fill.symbol] = max(self._last.get(fill.symbol, 0), fill.ts_ns)
         self._fees[fill.fee_asset] = self._fees.get(fill.fee_asset, ZERO) + fill.fee
         return Added.NEW
 
@@ -84,8 +86,9 @@ class FillLedger:
 
     def last_ns(self, symbol: str | None = None) -> int:
         """Return the time of the newest fill (of a symbol); 0 when there is none."""
-        times = (f.ts_ns for f in self._fills.values() if symbol in (None, f.symbol))
-        return max(times, default=0)
+        if symbol is not None:
+            return self._last.get(symbol, 0)
+        return max(self._last.values(), default=0)
 
 
 def same_execution(one: VenueFill, other: VenueFill) -> bool:
