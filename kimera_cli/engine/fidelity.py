@@ -71,7 +71,7 @@ def _at_venues(request: RunRequest) -> dict[str, Any]:
         "seed": request.seed,
         "queue_model": "none: orders stood in the venues' own queues",
         "latency": {"feed": f"the {_FEEDS[request.source]}'s own", "entry": "real"},
-        "fees": "as each fill was told; in a third asset: by the account's rates",
+        "fees": "as told with each fill (in a third asset, by the account's rates)",
         "market_impact": "real",
         "rates": dict(request.profile.portfolio.rates),
         "durability": durability(request.profile),

@@ -27,6 +27,8 @@ _LABELS = {
     "feed_shift_ns": "Clock shift",
     "market_impact": "Market impact",
     "rates": "Currency rates",
+    "clocks": "Venues' clocks",
+    "executor": "Orders",
 }
 _WORDS = {
     "seed": "everything random follows from it",

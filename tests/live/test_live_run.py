@@ -96,6 +96,9 @@ def test_live_orders_are_what_the_venues_know(kimera: Any, served: Served) -> No
             assert (fared["stays"], fared["in_doubt"]) == ([], [])
     for venue in ("binance", "kraken"):
         served.ask(f"/{venue}/check")
+    page = (kimera.folder / told["report"]).read_text()
+    assert "Orders at venues" in page
+    assert "Live feed" in page
 
 
 MARKETS_BY = {
