@@ -8,14 +8,15 @@ unreadable: an order's fate is then unknown, never assumed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from kimera_cli.errors import UsageError
+from kimera_cli.errors import DataError, UsageError
 from kimera_cli.instrument import Instrument
 from kimera_cli.names import did_you_mean
 from kimera_cli.venues.clients.rest import Query
+from kimera_cli.venues.clients.values import UnreadableError
 from kimera_cli.venues.orders.outcome import AmendIntent, Balance, Intent, VenueFill, VenueOrder
 from kimera_cli.venues.wire.dialect import Dialect
 
@@ -222,6 +223,22 @@ class VenueApi(ABC):
     def dead_man(self, seconds: int) -> Query | None:
         """Arm the venue's own switch (0: disarm it); None: the venue has none by request."""
         return None
+
+
+def listings_of(entries: Iterable[Any], make: Callable[[Any], Listing]) -> list[Listing]:
+    """Return the markets of a list that can be read; an odd one does not take the others with it.
+
+    UnreadableError when there are entries and none of them is a market.
+    """
+    found, odd = [], 0
+    for entry in entries:
+        try:
+            found.append(make(entry))
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, DataError):
+            odd += 1
+    if odd and not found:
+        raise UnreadableError(f"expected markets, was {odd} entries of another shape")
+    return found
 
 
 def bare(symbol: str) -> str:

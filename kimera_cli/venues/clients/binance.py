@@ -15,6 +15,7 @@ from kimera_cli.venues.clients.api import (
     Refusal,
     VenueApi,
     fill_of,
+    listings_of,
     more_of,
     order_of,
 )
@@ -60,7 +61,7 @@ class BinanceApi(VenueApi):
 
     def read_markets(self, answer: Answer) -> list[Listing]:
         """Steps and minima are in filters."""
-        return [_listing(entry) for entry in answer.json["symbols"]]
+        return listings_of(answer.json["symbols"], _listing)
 
     def refusal(self, answer: Answer) -> Refusal | None:
         """`{"code": -2010, "msg": ...}`."""

@@ -18,6 +18,7 @@ from kimera_cli.venues.clients.api import (
     Refusal,
     VenueApi,
     fill_of,
+    listings_of,
     more_of,
     order_of,
 )
@@ -63,7 +64,7 @@ class BybitApi(VenueApi):
 
     def read_markets(self, answer: Answer) -> list[Listing]:
         """Spot comes in one page."""
-        return [_listing(entry) for entry in answer.json["result"]["list"]]
+        return listings_of(answer.json["result"]["list"], _listing)
 
     def refusal(self, answer: Answer) -> Refusal | None:
         """Everything but a `retCode` of 0."""

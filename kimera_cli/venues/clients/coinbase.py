@@ -20,6 +20,7 @@ from kimera_cli.venues.clients.api import (
     Refusal,
     VenueApi,
     fill_of,
+    listings_of,
     more_of,
     order_of,
 )
@@ -81,7 +82,7 @@ class CoinbaseApi(VenueApi):
 
     def read_markets(self, answer: Answer) -> list[Listing]:
         """Steps and the least funds."""
-        return [_listing(entry) for entry in answer.json["products"]]
+        return listings_of(answer.json["products"], _listing)
 
     def refusal(self, answer: Answer) -> Refusal | None:
         """Of an order, of a cancel, of an amendment, or of a request."""

@@ -19,6 +19,7 @@ from kimera_cli.venues.clients.api import (
     Refusal,
     VenueApi,
     fill_of,
+    listings_of,
     more_of,
     order_of,
 )
@@ -60,7 +61,7 @@ class CoinbaseExchangeApi(VenueApi):
 
     def read_markets(self, answer: Answer) -> list[Listing]:
         """Steps and the least funds."""
-        return [_listing(entry) for entry in answer.json]
+        return listings_of(answer.json, _listing)
 
     def refusal(self, answer: Answer) -> Refusal | None:
         """The message is all there is: it is the code, too."""

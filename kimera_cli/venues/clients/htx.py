@@ -19,6 +19,7 @@ from kimera_cli.venues.clients.api import (
     Refusal,
     VenueApi,
     fill_of,
+    listings_of,
     more_of,
     order_of,
 )
@@ -99,7 +100,7 @@ class HtxApi(VenueApi):
 
     def read_markets(self, answer: Answer) -> list[Listing]:
         """Steps are numbers of decimals."""
-        return [_listing(entry) for entry in answer.json["data"]]
+        return listings_of(answer.json["data"], _listing)
 
     def refusal(self, answer: Answer) -> Refusal | None:
         """`err-code` in v1, a code that is not 200 in v2."""

@@ -20,6 +20,7 @@ from kimera_cli.venues.clients.api import (
     VenueApi,
     bare,
     fill_of,
+    listings_of,
     more_of,
     order_of,
 )
@@ -71,8 +72,7 @@ class KrakenApi(VenueApi):
 
     def read_markets(self, answer: Answer) -> list[Listing]:
         """Pairs with a websocket name; the others (dark pools) cannot be traded here."""
-        pairs = _result(answer).items()
-        return [_listing(key, pair) for key, pair in pairs if "wsname" in pair]
+        return listings_of(_result(answer).items(), lambda item: _listing(*item))
 
     def refusal(self, answer: Answer) -> Refusal | None:
         """`{"error": ["EOrder:Insufficient funds"]}`: the code is the text."""

@@ -20,6 +20,7 @@ from kimera_cli.venues.clients.api import (
     VenueApi,
     average_cost,
     fill_of,
+    listings_of,
     more_of,
     order_of,
 )
@@ -72,7 +73,7 @@ class OkxApi(VenueApi):
 
     def read_markets(self, answer: Answer) -> list[Listing]:
         """Markets before their opening have no steps yet: they are not listed."""
-        return [_listing(entry) for entry in answer.json["data"] if entry["tickSz"]]
+        return listings_of(answer.json["data"], _listing)
 
     def refusal(self, answer: Answer) -> Refusal | None:
         """The order's own code says more than the request's."""
