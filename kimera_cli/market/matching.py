@@ -139,14 +139,15 @@ class MatchingEngine:
 
     def _answer(self, code: int) -> Answer:
         state = self.state
-        reports = state.reports[: int(state.n_reports)].tolist()
+        n = int(state["n_reports"])
+        reports = state["reports"][:n].tolist() if n else []
         executions = tuple(
             Execution(_KINDS[kind], maker, account, left, px, lots)
             for kind, maker, account, left, _, px, lots, _ in reports
         )
         return Answer(
-            REJECTS[code], int(state.order_id), int(state.filled_lots), int(state.left_lots),
-            int(state.gone_lots), executions,
+            REJECTS[code], int(state["order_id"]), int(state["filled_lots"]),
+            int(state["left_lots"]), int(state["gone_lots"]), executions,
         )  # fmt: skip
 
     @property

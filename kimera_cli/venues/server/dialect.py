@@ -54,6 +54,16 @@ JSON = "application/json"
 Headers = tuple[tuple[str, str], ...]
 
 
+def parameters(text: str) -> dict[str, str]:
+    """Return the decoded parameters of a query or a form; the last of a name counts."""
+    if not text:
+        return {}
+    if "%" in text or "+" in text:
+        return dict(parse_qsl(text, keep_blank_values=True))
+    pairs = (pair.partition("=") for pair in text.split("&") if pair)
+    return {name: value for name, _, value in pairs}
+
+
 class Request:
     """One HTTP request as received. Header names are lower case."""
 
@@ -90,12 +100,12 @@ class Request:
     @cached_property
     def query(self) -> dict[str, str]:
         """Decoded query parameters."""
-        return dict(parse_qsl(self.raw_query, keep_blank_values=True))
+        return parameters(self.raw_query)
 
     @cached_property
     def form(self) -> dict[str, str]:
         """Decoded form body."""
-        return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+        return parameters(self.body.decode("utf-8", "replace"))
 
     @cached_property
     def json(self) -> Any:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from kimera_cli.venues.server.ca import make_authority
 from kimera_cli.venues.server.candles import MINUTE_NS, Candles
 from kimera_cli.venues.server.clock import Clock
 from kimera_cli.venues.server.depth import Depth
+from kimera_cli.venues.server.dialect import parameters
 from kimera_cli.venues.server.dialects import MODULES, available, load
 from kimera_cli.venues.server.flow import Flow
 from kimera_cli.venues.server.limits import Bans, Decaying, FixedWindow, SlidingWindow
@@ -128,6 +130,11 @@ def test_signatures_against_published_vectors() -> None:
     assert auth.from_base64("!") == b""
     assert auth.iso_ms("2020-12-08T09:08:57.715Z") == 1_607_418_537_715
     assert auth.iso_ms("yesterday") is None
+
+
+@given(st.text("ab=&%20+;", max_size=12))
+def test_parameters_are_what_urllib_reads(text: str) -> None:
+    assert parameters(text) == dict(parse_qsl(text, keep_blank_values=True))
 
 
 def test_nonces_only_rise() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 from kimera_cli.venues.server.auth import mac_hex, same
 from kimera_cli.venues.server.dialect import Request
@@ -94,4 +94,4 @@ def _without_signature(total: str) -> tuple[str, str]:
         return total, ""
     given, _, after = rest.partition("&")
     payload = before.rstrip("&") + (f"&{after}" if after else "")
-    return payload, dict(parse_qsl(f"s={given}")).get("s", "")
+    return payload, unquote(given)
