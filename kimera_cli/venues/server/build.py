@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,6 +72,7 @@ def _venue(name: str, setup: Setup, clock: Clock, faults: Faults, on_bug: Report
     keys = KeyStore([new_key(name, setup.seed, client.id)])
     dialect = dialect_type(exchange, keys, Options(setup.limits, setup.cadence_ns))
     venue = Venue(name, exchange, dialect, keys, faults, on_bug)
+    exchange.on_bug = partial(venue.report, where="event")
     venue.background += [_background(exchange, market, setup) for market in markets]
     return venue
 

@@ -77,6 +77,8 @@ class Exchange(Reading):
         self.trade_count = 0
         self._order_ids = count(FIRST_ORDER)
         self._listeners: list[Listener] = []
+        self.on_bug: Callable[[Exception], None] | None = None
+        """Takes what a subscriber raises; None: it is raised."""
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` for every event; the answer ends that."""
@@ -84,9 +86,14 @@ class Exchange(Reading):
         return lambda: self._listeners.remove(listener)
 
     def emit(self, event: Event) -> None:
-        """Tell the subscribers."""
+        """Tell the subscribers; a bug in one of them must not cut a request in two."""
         for listener in self._listeners:
-            listener(event)
+            try:
+                listener(event)
+            except Exception as error:
+                if self.on_bug is None:
+                    raise
+                self.on_bug(error)
 
     # accounts
 

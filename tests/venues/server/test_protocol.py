@@ -225,3 +225,22 @@ def test_a_bug_costs_one_answer_and_is_reported(serve: Any) -> None:
         world.bugs.clear()
 
     serve(scenario, "binance")
+
+
+def test_a_bug_in_a_push_does_not_cut_an_order_in_two(serve: Any) -> None:
+    async def scenario(world: World) -> None:
+        exchange = world.exchange()
+
+        def broken(event: Any) -> None:
+            raise ZeroDivisionError("eight")
+
+        end = exchange.subscribe(broken)
+        ex = world.ccxt("binance")
+        order = await ex.create_order("BTC/USDT", "market", "buy", 0.01)
+        end()
+        assert order["status"] == "closed"
+        assert world.bugs
+        assert all("ZeroDivisionError: eight" in bug for bug in world.bugs)
+        world.bugs.clear()
+
+    serve(scenario, "binance")
