@@ -14,7 +14,7 @@ from kimera_cli.feeds.dialect import BookRule, Dialect, Kind, Message, Wire
 from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
-_SIDES = ('"asks":<asks>,"bids":<bids>', '"bids":<bids>,"asks":<asks>')
+_SNAPSHOT = '{"type":"snapshot","product_id":"<symbol>","asks":<asks>,"bids":<bids>'
 _ENDS = ("}", ',"time":"<iso>"}')
 _UPDATE = (
     '{"type":"l2update","product_id":"<symbol>","changes":[<each>["<side:buy|sell>","<px>",'
@@ -60,15 +60,7 @@ COINBASE_EXCHANGE = Dialect(
         audit=lambda each: f"https://api.exchange.coinbase.com/products/{each.symbol}/book?level=2",
     ),
     messages=(
-        *(
-            Message(
-                "depth",
-                '{"type":"snapshot","product_id":"<symbol>",' + sides + end,
-                snapshot=True,
-            )
-            for sides in _SIDES
-            for end in _ENDS
-        ),
+        *(Message("depth", _SNAPSHOT + end, snapshot=True) for end in _ENDS),
         Message("depth", _UPDATE),
         Message("quote", _TICKER),
     ),

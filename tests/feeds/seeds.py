@@ -9,6 +9,7 @@ from typing import NamedTuple
 from kimera_cli.feeds.binance import BINANCE, BINANCE_COINM, BINANCE_USDM
 from kimera_cli.feeds.bybit import BYBIT
 from kimera_cli.feeds.coinbase import COINBASE
+from kimera_cli.feeds.coinbaseexchange import COINBASE_EXCHANGE
 from kimera_cli.feeds.dialect import Dialect
 from kimera_cli.feeds.htx import HTX
 from kimera_cli.feeds.kraken import KRAKEN
@@ -105,6 +106,20 @@ _KRAKEN = (
     '"vwap":108894.5,"low":106824,"high":111300,"change":-2679.9,"change_pct":-2.41}]}',
 )
 
+_EXCHANGE_TIME = '"time":"2021-04-17T16:43:37.075687Z"}'
+_EXCHANGE = (
+    '{"type":"snapshot","product_id":"BTC-USD","asks":[["101.5","0.5"],["102","2"]],'
+    '"bids":[["100.25","0.00001"]]}',
+    '{"type":"snapshot","product_id":"BTC-USD","asks":[["101.5","0.5"],["102","2"]],'
+    '"bids":[["100.25","0.00001"]],' + _EXCHANGE_TIME,
+    '{"type":"l2update","product_id":"BTC-USD","changes":[["sell","101.50","0.50000"],'
+    '["buy","100.25","0"]],' + _EXCHANGE_TIME,
+    '{"type":"ticker","sequence":333938798,"product_id":"BTC-USD","price":"101.5",'
+    '"open_24h":"101","volume_24h":"943.28000000","low_24h":"99","high_24h":"103",'
+    '"volume_30d":"2295.57000000","best_bid":"100.25","best_bid_size":"0.5","best_ask":"101.50",'
+    '"best_ask_size":"1","side":"buy","time":"2021-04-17T16:43:30.244075Z","trade_id":881613,'
+    '"last_size":"0.04"}',
+)
 _COINBASE_HEAD = (
     '{"channel":"%s","client_id":"","timestamp":"2023-02-09T20:32:50.714964855Z",'
     '"sequence_num":7,"events":[%s]}'
@@ -236,5 +251,10 @@ CASES = {
     "okx": _case(OKX, _pair("okx", ("BTC-USDT", "ETH-USDT"), "BTC", "USDT"), _OKX),
     "kraken": _case(KRAKEN, _pair("kraken", ("XBTUSD", "ETHUSD"), "XBT", "USD"), _KRAKEN),
     "coinbase": _case(COINBASE, _pair("coinbase", ("BTC-USD", "ETH-USD"), "BTC", "USD"), _COINBASE),
+    "coinbaseexchange": _case(
+        COINBASE_EXCHANGE,
+        _pair("coinbaseexchange", ("BTC-USD", "ETH-USD"), "BTC", "USD"),
+        _EXCHANGE,
+    ),
     "htx": _case(HTX, _pair("htx", ("BTCUSDT", "ETHUSDT"), "BTC", "USDT"), _HTX),
 }
