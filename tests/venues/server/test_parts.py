@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from market_world import PAIR, START_NS, Hall, market
 
+from kimera_cli.venues.clients.credentials import from_file
 from kimera_cli.venues.server import amounts, auth, new_keys
 from kimera_cli.venues.server.build import Setup, build_host, wealth_of
 from kimera_cli.venues.server.ca import make_authority
@@ -272,6 +273,19 @@ def test_keys_are_a_function_of_the_seed_and_in_the_venue_s_form(tmp_path: Path)
     assert {v: (t["key"], t["secret"], t["passphrase"]) for v, t in read.items()} == {
         k.venue: (k.key, k.secret, k.passphrase) for k in keys
     }
+
+
+def test_the_clients_read_the_keys_file(tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    keys = [new_keys.new_key(venue, 3, 2) for venue in MODULES]
+    new_keys.write_keys(path, keys)
+    for key in keys:
+        found = from_file(path, key.venue, {})
+        assert (found.key, found.pem().decode(), found.passphrase) == (
+            key.key,
+            key.secret,
+            key.passphrase,
+        )
 
 
 def test_certificates(tmp_path: Path) -> None:
