@@ -24,7 +24,12 @@ Runs = Annotated[
 
 @app.command()
 def verify(ctx: typer.Context, run: Run, runs: Runs = Path("runs")) -> None:
-    """Check every entry, row and file of a run; exit 3 when one was altered."""
+    """Check every entry, row and file of a run, or an account's orders; exit 3 when altered."""
+    from kimera_cli.journal.intent_verify import is_intents
+
+    if is_intents(Path(run)):
+        _verify_orders(ctx.obj, Path(run))
+        return
     from kimera_cli.engine.run_audit import failure, verify_run
     from kimera_cli.engine.runfolder import RunFolder
 
@@ -109,6 +114,16 @@ def recover(ctx: typer.Context, run: Run, runs: Runs = Path("runs")) -> None:
     with world.output() as out:
         for check in recover_run(folder, now_ns=world.now_ns(), monotonic_ns=world.monotonic_ns):
             out.emit(check)
+
+
+def _verify_orders(world: Context, folder: Path) -> None:
+    from kimera_cli.journal.intent_verify import altered, verify_intents
+
+    with world.output() as out:
+        for check in verify_intents(folder):
+            out.emit(_for_table(check) if out.format == "table" else check)
+            if not check.ok:
+                raise altered(folder, check)
 
 
 def _for_table(record: Any) -> Any:

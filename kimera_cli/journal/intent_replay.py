@@ -32,7 +32,7 @@ def read_orders(folder: Path) -> AccountOrders:
     """
     store = IntentStore.read(folder / DATABASE)
     try:
-        orders = _folded(store, 0)
+        orders = folded(store)
         for row in _waiting(store, folder / LOG):
             orders.apply(_decoded(folder / LOG, row.body))
         return orders
@@ -48,7 +48,7 @@ def recover(store: IntentStore, log: Path, keep: int = KEPT) -> AccountOrders:
     """
     rows = list(_waiting(store, log))
     oldest = min((row.number for row in rows if row.number), default=store.last_number() + 1)
-    orders = _folded(store, min(store.last_number() - keep, oldest - 1))
+    orders = folded(store, min(store.last_number() - keep, oldest - 1))
     changed: dict[str, OrderState] = {}
     fills: list[tuple[VenueFill, int | None]] = []
     for row in rows:
@@ -63,8 +63,12 @@ def recover(store: IntentStore, log: Path, keep: int = KEPT) -> AccountOrders:
 
 def told_fills(entry: Entry, changes: list[OrderChange]) -> list[tuple[VenueFill, int | None]]:
     """Return the fills whose rows change, with the number of the order that they belong to."""
-    own = [(c.fill, c.after.intent.number) for c in changes if c.fill is not None]
-    return [(entry.fill, None)] if isinstance(entry, FillUpdate) and not changes else [*own]
+    own = [
+        (c.fill, c.after.intent.number)
+        for c in changes
+        if c.fill is not None and c.fill.venue_order_id == c.after.venue_order_id
+    ]
+    return [(entry.fill, None)] if isinstance(entry, FillUpdate) and not own else [*own]
 
 
 def rows_of(
@@ -80,7 +84,7 @@ def rows_of(
     )
 
 
-def _folded(store: IntentStore, settled_to: int) -> AccountOrders:
+def folded(store: IntentStore, settled_to: int = 0) -> AccountOrders:
     """Fold all entries, but of settled orders up to a number take the fills alone."""
     orders = AccountOrders(store.header.session, settled_to=max(settled_to, 0))
     for row, settled in store.entries():

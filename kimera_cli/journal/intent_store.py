@@ -118,6 +118,23 @@ class IntentStore:
         row = self._db.execute(_SELECT_OWNER, (symbol, trade_id)).fetchone()
         return 0 if row is None else int(row[0])
 
+    def hold_still(self) -> None:
+        """Read from here on what is committed now, whatever another process adds."""
+        self._db.execute("BEGIN")
+
+    def table(self, name: Literal["orders", "fills"]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a table that follows from the entries, in the order of its key."""
+        key = "number" if name == "orders" else "symbol, trade_id"
+        try:
+            yield from self._db.execute(f"SELECT * FROM {name} ORDER BY {key}")
+        except sqlite3.Error as error:
+            raise damaged_journal(self.path, str(error)) from error
+
+    @property
+    def head(self) -> str:
+        """The hash of the last entry, as hex."""
+        return self._hash.hex()
+
     def write(self, rows: Rows) -> None:
         """Write and commit; after an error nothing of it is in the file."""
         head = self._hash
