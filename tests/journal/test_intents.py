@@ -326,7 +326,9 @@ FATES = ["sent", "open", "partial", "filled", "fill before ack", "owed", "cancel
 SETTLED = {"filled", "fill before ack", "canceled", "rejected"}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(fates=st.lists(st.sampled_from(FATES), max_size=8), keep=st.integers(0, 8))
 def test_a_start_reads_settled_orders_by_their_fills_alone(opened, tmp_path_factory, fates, keep):
     folder = tmp_path_factory.mktemp("journal")
@@ -542,7 +544,7 @@ except KimeraError as error:
     assert len(states) >= int(done), "what was sent is there"
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(
     payloads=st.lists(st.binary(max_size=300), min_size=1, max_size=20),
     damage=st.integers(0, 5000),

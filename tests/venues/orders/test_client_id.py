@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.errors import RunError, UsageError
@@ -45,6 +45,7 @@ def test_every_wire_has_rules():
     assert {dialect.way.venue for dialect in WIRES} == set(RULES)
 
 
+@settings(deadline=None)
 @given(KEYS, VENUES)
 def test_an_id_is_what_the_venue_takes_and_reads_back(key, venue):
     text = client_id(venue, key)
@@ -56,11 +57,13 @@ def test_an_id_is_what_the_venue_takes_and_reads_back(key, venue):
     assert client_id(venue, key) == text
 
 
+@settings(deadline=None)
 @given(KEYS, KEYS, VENUES)
 def test_two_intents_never_share_an_id(one, other, venue):
     assert (client_id(venue, one) == client_id(venue, other)) == (one == other)
 
 
+@settings(deadline=None)
 @given(KEYS, VENUES, st.data())
 def test_a_changed_id_is_not_ours(key, venue, data):
     text = client_id(venue, key)
@@ -72,12 +75,14 @@ def test_a_changed_id_is_not_ours(key, venue, data):
     assert read != key or changed == text
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40) | st.from_regex(r"km[0-9a-z]{16}", fullmatch=True))
 def test_what_reads_as_ours_is_what_we_would_write(text):
     key = read_client_id(text)
     assert key is None or text in {client_id(venue, key) for venue in RULES}
 
 
+@settings(deadline=None)
 @given(st.uuids(version=4) | st.uuids(version=5))
 def test_a_foreign_uuid_is_foreign(foreign):
     assert read_client_id(str(foreign)) is None

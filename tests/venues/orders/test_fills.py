@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.venues.orders.fills import Added, Assets, FillLedger, asset_changes
@@ -33,6 +33,7 @@ def tellings(draw, make):
     return fills, draw(st.permutations([*fills, *again]))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_positions_are_the_sum_of_distinct_fills(make, data):
     fills, told = data.draw(tellings(make))
@@ -51,6 +52,7 @@ def test_positions_are_the_sum_of_distinct_fills(make, data):
     assert ledger.last_ns() == max(f.ts_ns for f in fills)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_what_one_side_gains_the_other_loses(make, data):
     """Conservation: a fill and its mirror image leave only the fees."""

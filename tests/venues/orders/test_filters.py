@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.errors import UsageError
@@ -47,6 +47,7 @@ def refusal(intent, touch=NO_BOOK):
     return None
 
 
+@settings(deadline=None)
 @given(AMOUNTS, SIDES, STEPS)
 def test_a_rounded_price_is_the_nearest_tick_that_is_no_worse(price, side, tick):
     rounded = round_price(price, side, tick)
@@ -56,6 +57,7 @@ def test_a_rounded_price_is_the_nearest_tick_that_is_no_worse(price, side, tick)
     assert round_price(rounded, side, tick) == rounded
 
 
+@settings(deadline=None)
 @given(AMOUNTS, STEPS)
 def test_a_rounded_quantity_never_grows(quantity, lot):
     rounded = round_quantity(quantity, lot)
@@ -63,6 +65,7 @@ def test_a_rounded_quantity_never_grows(quantity, lot):
     assert 0 <= quantity - rounded < lot
 
 
+@settings(deadline=None)
 @given(AMOUNTS, SIDES, STEPS, AMOUNTS, st.integers(1, 1000))
 def test_a_post_only_price_rests_and_is_the_nearest_that_does(price, side, tick, bid, spread):
     bid = round_price(bid, "buy", tick)
@@ -86,6 +89,7 @@ def test_away_from_the_cross_holds_when_the_book_is_off_the_ticks():
     assert away_from_the_cross(Decimal(101), "buy", tick, Touch()) == 101
 
 
+@settings(deadline=None)
 @given(
     st.decimals("0.02", "100000", places=6),
     st.decimals("0.00001", "1000", places=8),
@@ -131,6 +135,7 @@ def test_a_refusal_names_the_limit_and_the_mend(make, changes, code, hint):
     assert "binance/BTCUSDT: expected" in caught.value.message
 
 
+@settings(deadline=None)
 @given(st.decimals("0.01", "100000", places=2), st.decimals("0.00005", "0.01", places=5))
 def test_the_quantity_that_the_refusal_proposes_passes(make, price, quantity):
     intent = make.intent(price=price, quantity=quantity)

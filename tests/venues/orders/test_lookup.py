@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.units import NS_PER_S
@@ -98,6 +98,7 @@ def test_found_ends_it_whatever_was_said_before(make):
     assert not absent(absent(search, 100), 200).is_absent
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 600), st.booleans()), max_size=30),
     st.floats(0.001, 300),

@@ -114,7 +114,7 @@ def answers(history):
     )
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_any_order_of_all_messages_comes_to_the_truth(make, data):
     history = data.draw(make.histories())
@@ -130,7 +130,7 @@ def test_any_order_of_all_messages_comes_to_the_truth(make, data):
     assert not state.must_ask
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_whatever_was_lost_asking_at_the_end_comes_to_the_truth(make, data):
     history = data.draw(make.histories())
@@ -146,7 +146,7 @@ def test_whatever_was_lost_asking_at_the_end_comes_to_the_truth(make, data):
     assert len(orders.fills) == len(history.fills)
 
 
-@settings(max_examples=100)
+@settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_several_orders_do_not_mix(make, data):
     several = [data.draw(make.histories(number=n)) for n in (1, 2, 3)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.venues.orders.outcome import Handling, Reason, Rejected, Unknown
@@ -123,6 +123,7 @@ def test_a_body_that_is_not_the_venues_is_judged_by_its_status(where, status, ha
     assert judge(where, "", "<html>maintenance window</html>", status).handling is handling
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(RULES)), st.text(max_size=20), st.sampled_from([200, 400, 500]))
 def test_what_no_table_knows_is_ambiguous(venue, code, status):
     verdict = judge(venue, code, "", status)

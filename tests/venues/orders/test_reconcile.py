@@ -210,6 +210,7 @@ def found(result):
     return sorted(names)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(STATUSES), max_size=6))
 def test_two_sides_that_agree_have_no_differences(make, statuses):
     world = World(make, statuses)
@@ -219,7 +220,7 @@ def test_two_sides_that_agree_have_no_differences(make, statuses):
     assert result.is_clean
 
 
-@settings(max_examples=400)
+@settings(deadline=None, max_examples=400)
 @given(
     st.lists(st.sampled_from(STATUSES), max_size=4),
     st.lists(st.sampled_from(BREAKS), min_size=1, max_size=6),
@@ -238,7 +239,7 @@ def test_exactly_what_was_made_different_is_found(make, statuses, breaks):
         assert len(difference.text.split()) > 5, "in words"
 
 
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(st.lists(st.sampled_from(BREAKS), min_size=1, max_size=6))
 def test_after_the_repairs_only_what_needs_more_than_the_journal_is_left(make, breaks):
     world = World(make, ["open", "filled"])
