@@ -15,7 +15,6 @@ from kimera_cli.errors import UsageError, VenueError
 from kimera_cli.layouts import ASK, BID, FOK, GTC, IOC, LIMIT, MARKET, POST_ONLY
 from kimera_cli.venues.clients.api import Answer, Listing, VenueApi
 from kimera_cli.venues.clients.budget import Kind
-from kimera_cli.venues.clients.http import Response
 from kimera_cli.venues.clients.limits import pause_s
 from kimera_cli.venues.clients.rest import UNREADABLE, Query
 from kimera_cli.venues.clients.session import NO_SHAPE, Make, RefusedError, Session, shown
@@ -138,16 +137,11 @@ class OrderEntry:
         if intent.cost is not None:
             query = self._by_cost(intent, listing)
             return lambda ts_ns: self.session.signed(query, ts_ns)
-        wire = self._wire(listing)
-        px = _steps(intent.price or Decimal(0), listing.instrument.tick, "price")
-        qty = _steps(intent.quantity or Decimal(0), listing.instrument.lot, "quantity")
-        side = BID if intent.side == "buy" else ASK
-        kind = LIMIT if intent.kind == "limit" else MARKET
-        client_id = intent.client_id.encode()
+        wire, terms = self._wire(listing), terms_of(intent, listing)
 
         def make(ts_ns: int) -> memoryview:
             self.session.authorize("/api/v3/brokerage/orders", ts_ns)
-            return wire.place(side, kind, TIF[intent.tif], px, qty, client_id, ts_ns)
+            return wire.place(*terms, ts_ns)
 
         return make
 
@@ -217,7 +211,7 @@ class OrderEntry:
         kind: Kind,
         make: Make,
         release: Release | None,
-        read: Callable[[Answer], tuple[str, VenueOrder | None]],
+        read: Read,
         weight: int = 1,
     ) -> Outcome:
         window_ns = rules_of(self._api.venue).window.default_ns
@@ -241,34 +235,49 @@ class OrderEntry:
             return Unknown(
                 why=Reason.NO_ANSWER, detail=error.message, ts_ns=self.session.clock.now_ns()
             )
-        return self._outcome(response, read)
+        return outcome_of(self.session, self.session.read(response), shown(response), read)
 
-    def _outcome(
-        self, response: Response, read: Callable[[Answer], tuple[str, VenueOrder | None]]
-    ) -> Outcome:
-        session, ts_ns = self.session, self.session.clock.now_ns()
-        answer = session.read(response)
-        if (no := session.refused(answer)) is not None:
-            retry_s = pause_s(answer.headers, ban=no.verdict.reason is Reason.BANNED)
-            return refusal(
-                self._api.venue,
-                no.raw_code,
-                no.raw_text,
-                response.status,
-                ts_ns=ts_ns,
-                retry_after_ns=int(retry_s * _NS) if _asks_for_time(no) else 0,
-            )
-        if answer.json is UNREADABLE or response.status >= 400:
-            return Unknown(why=Reason.UNREADABLE, detail=shown(response), ts_ns=ts_ns)
-        try:
-            name, order = read(answer)
-        except NO_SHAPE as error:
-            detail = f"{type(error).__name__}: {error}; {shown(response)}"
-            return Unknown(why=Reason.UNREADABLE, detail=detail, ts_ns=ts_ns)
-        if not name:
-            detail = f"no order id; {shown(response)}"
-            return Unknown(why=Reason.UNREADABLE, detail=detail, ts_ns=ts_ns)
-        return Accepted(venue_order_id=name, ts_ns=ts_ns, order=order)
+
+Read = Callable[[Answer], tuple[str, VenueOrder | None]]
+"""Returns the order's name, empty when the answer has none, and what it says of the order."""
+
+
+def outcome_of(session: Session, answer: Answer, seen: str, read: Read) -> Outcome:
+    """Return what an answer to a change means; `seen` is what is kept of one that is unclear."""
+    ts_ns = session.clock.now_ns()
+    if (no := session.refused(answer)) is not None:
+        retry_s = pause_s(answer.headers, ban=no.verdict.reason is Reason.BANNED)
+        return refusal(
+            session.api.venue,
+            no.raw_code,
+            no.raw_text,
+            answer.status,
+            ts_ns=ts_ns,
+            retry_after_ns=int(retry_s * _NS) if _asks_for_time(no) else 0,
+        )
+    if answer.json is UNREADABLE or answer.status >= 400:
+        return Unknown(why=Reason.UNREADABLE, detail=seen, ts_ns=ts_ns)
+    try:
+        name, order = read(answer)
+    except NO_SHAPE as error:
+        detail = f"{type(error).__name__}: {error}; {seen}"
+        return Unknown(why=Reason.UNREADABLE, detail=detail, ts_ns=ts_ns)
+    if not name:
+        return Unknown(why=Reason.UNREADABLE, detail=f"no order id; {seen}", ts_ns=ts_ns)
+    return Accepted(venue_order_id=name, ts_ns=ts_ns, order=order)
+
+
+def terms_of(intent: Intent, listing: Listing) -> tuple[int, int, int, int, int, bytes]:
+    """Return side, type, time in force, ticks, lots and client id, as wires take them."""
+    instrument = listing.instrument
+    return (
+        BID if intent.side == "buy" else ASK,
+        LIMIT if intent.kind == "limit" else MARKET,
+        TIF[intent.tif],
+        _steps(intent.price or Decimal(0), instrument.tick, "price"),
+        _steps(intent.quantity or Decimal(0), instrument.lot, "quantity"),
+        intent.client_id.encode(),
+    )
 
 
 def _asks_for_time(no: RefusedError) -> bool:

@@ -12,6 +12,7 @@ from kimera_cli.venues.clients.order_entry import OrderEntry
 from kimera_cli.venues.clients.queries import Queries
 from kimera_cli.venues.clients.session import Session
 from kimera_cli.venues.clients.signing import signer_for
+from kimera_cli.venues.clients.socket_entry import SocketEntry, has_socket
 from kimera_cli.venues.clients.transport import Transport
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.orders.rules import canonical
@@ -59,8 +60,14 @@ def client_for(
     transport: Transport,
     world: World,
     account: str = "main",
+    *,
+    by_socket: bool = False,
 ) -> VenueClient:
-    """Return a client; without credentials it can ask for what is public."""
+    """Return a client; without credentials it can ask for what is public.
+
+    `by_socket`: orders go over a websocket where the venue takes them so, as soon as somebody runs
+    `entry.run()` (SocketEntry).
+    """
     api = api_for(venue)
     if credentials is not None and credentials.venue != api.venue:
         raise VenueError(
@@ -69,4 +76,5 @@ def client_for(
         )
     signer = signer_for(credentials, world.random_bytes) if credentials else None
     session = Session(api, transport, world, signer)
-    return VenueClient(account, session, OrderEntry(session), Queries(session))
+    made = SocketEntry if by_socket and has_socket(api.venue) else OrderEntry
+    return VenueClient(account, session, made(session), Queries(session))

@@ -159,6 +159,40 @@ def test_orders_that_the_journal_lost_are_adopted(name: str, tmp_path: Path) -> 
     run(work())
 
 
+@pytest.mark.parametrize("name", VENUES)
+def test_an_order_whose_process_died_before_the_answer_is_told_and_found(
+    name: str, tmp_path: Path
+) -> None:
+    """F2 and F20: executed, no answer, and nobody left who could have heard it."""
+
+    async def work() -> None:
+        async with serving(name) as rig:
+            here = Here(rig, tmp_path, name)
+            low, _ = prices(here.at)
+            trading = await here.trading()
+            desk = await trading.desk(name)
+            intent, _ = desk.draft(
+                Wish(symbol=here.at.symbol, side="buy", price=low, quantity=Decimal("0.01"))
+            )
+            desk.journal.plan([intent])
+            journal = desk.journal
+
+            def release(signed: Any) -> None:
+                assert journal.release([intent.client_id], signed.ts_ns, signed.expires_ns).ok
+
+            await desk.client.entry.place(intent, release)  # its answer is not noted
+            trading.close()
+            told, well = await here.reconcile()
+            assert (kinds(told), well) == (Counter(order_found=1), False)
+            assert here.states()[intent.client_id].phase is Phase.SENT
+            told, well = await here.reconcile(adopt=True)
+            assert ([d.adopted for d in told], well) == ([True], True)
+            assert here.states()[intent.client_id].phase is Phase.OPEN
+            assert len(here.at.mine()) == 1
+
+    run(work())
+
+
 def test_a_venue_that_does_not_answer_holds_up_no_other(tmp_path: Path) -> None:
     one, other = VENUES[0], VENUES[1]
 
