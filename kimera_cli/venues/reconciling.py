@@ -74,8 +74,8 @@ async def _found(trading: Trading, venue: str) -> list[Difference]:
 
 async def _adopted(trading: Trading, venue: str) -> list[Difference]:
     """Compare, take the venue's word into the journal, and tell what that left."""
-    desk = await trading.desk(venue)
     before = await _found(trading, venue)
+    desk = await trading.desk(venue)  # which looks up what is in doubt
     if before:
         await _take(desk, before)
     report, result = await compare_at(desk)
