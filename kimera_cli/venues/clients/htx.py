@@ -57,6 +57,11 @@ TYPES = {
     "market": ("market", "ioc"),
 }
 TWO_DAYS_MS = 2 * 86_400_000
+ENDED = "filled,partial-canceled,canceled"
+MADE_EARLIER_MS, MADE_LATER_MS = 60_000, 600_000
+"""When an order can have been made of which we know when it was meant: clocks differ, and a signed
+request is taken for five minutes.
+"""
 
 
 class HtxApi(VenueApi):
@@ -142,8 +147,16 @@ class HtxApi(VenueApi):
         return change_json("/v1/order/orders/batchCancelOpenOrders", "cancel", body)
 
     def find(self, client_id: str, listing: Listing, since_ns: int) -> list[Query]:
-        """One question for open orders and those closed lately."""
-        return [get("/v1/order/orders/getClientOrder", clientOrderId=client_id)]
+        """One question for open orders and those closed in the last two hours, then a list.
+
+        The list is of orders made around `since_ns`, of the last 180 days, without those that were
+        canceled without a fill more than two hours ago.
+        """
+        lately = get("/v1/order/orders/getClientOrder", clientOrderId=client_id)
+        ended = get("/v1/order/orders", symbol=listing.name, states=ENDED, size=100)
+        made_ms = since_ns // 1_000_000
+        span = {"start-time": made_ms - MADE_EARLIER_MS, "end-time": made_ms + MADE_LATER_MS}
+        return [lately, more_of(ended, **span)]
 
     def order(self, venue_order_id: str, listing: Listing) -> Query:
         """Ask for an order by the venue's id."""

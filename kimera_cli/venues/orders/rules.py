@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from kimera_cli.errors import UsageError
 from kimera_cli.names import did_you_mean
-from kimera_cli.units import NS_PER_S
+from kimera_cli.units import NS_PER_DAY, NS_PER_S
 
 ALIASES = {"huobi": "htx", "coinbasepro": "coinbaseexchange", "coinbaseadvanced": "coinbase"}
 """Former names of venues."""
@@ -109,7 +109,7 @@ class Rules(NamedTuple):
     dead_man: DeadMan | None = None
     cancel_all: bool = False
     found_for_ns: int = 0
-    """For how long after it was sent an order that was filled is found by its client id; 0: always.
+    """For how long after it was sent a filled order can be found by its client id; 0: always.
     A "not found" that comes later says nothing.
     """
     assumed: tuple[str, ...] = ()
@@ -283,7 +283,7 @@ _ALL = (
         market_buy="cost",
         dead_man=DeadMan("timer", 5, 86_400, "every order of the account"),
         cancel_all=True,
-        found_for_ns=2 * 3600 * NS_PER_S,
+        found_for_ns=179 * NS_PER_DAY,
         assumed=("post_only", "window", "self_trade", "dead_man"),
     ),
 )

@@ -71,12 +71,13 @@ def test_a_window_longer_than_five_seconds_must_lie_between(make):
 
 
 def test_a_venue_that_forgets_ids_cannot_say_no_for_ever(make):
-    """HTX finds a filled order by our id for two hours: later, "not found" says nothing."""
+    """HTX lists filled orders for 180 days: later, "not found" says nothing."""
     search = search_for(unknown(make, "htx", window_ns=300 * NS_PER_S))
-    late = absent(absent(absent(search, 7201), 8000), 9000)
+    day = 86_400
+    late = absent(absent(absent(search, 179 * day), 180 * day), 181 * day)
     assert late.negatives == ()
     assert not late.is_over
-    assert absent(absent(search, 100), 7199).is_absent
+    assert absent(absent(search, 100), 178 * day).is_absent
     other = search_for(unknown(make, "okx"))
     assert absent(absent(other, 86_400), 86_410).is_absent
 
