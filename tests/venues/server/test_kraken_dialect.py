@@ -446,6 +446,19 @@ def test_the_followed_book_has_the_checksum_at_every_step(kraken: Direct, depth:
     assert (sides["bids"], sides["asks"]) == kraken.book(depth)
 
 
+def test_levels_that_are_pushed_out_are_not_told_and_those_that_come_in_are(kraken: Direct) -> None:
+    line = kraken.line("/v2")
+    ask(line, "subscribe", channel="book", symbol=["BTC/USD"], depth=10)
+    best = kraken.make("buy", "1", "49999.5")
+    [update] = line.take()
+    [entry] = update["data"]
+    assert entry["bids"] == [{"price": Decimal("49999.5"), "qty": 1}]
+    kraken.exchange.cancel(kraken.maker, best.id)
+    [entry] = line.take()[0]["data"]
+    assert [level["price"] for level in entry["bids"]] == [Decimal("49999.5"), 49990]
+    assert [level["qty"] for level in entry["bids"]] == [0, Decimal("0.5")]
+
+
 def follow(sides: dict[str, dict[Decimal, Decimal]], entry: Any, depth: int) -> None:
     """Apply a message as the venue's guide tells: set, delete, drop what is beyond the depth."""
     for name, side in sides.items():
