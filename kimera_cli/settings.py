@@ -163,9 +163,10 @@ class Journal(Section, frozen=True):
 
 
 class Live(Section, frozen=True):
-    """[live]: whether orders may reach a real venue at all."""
+    """[live]: orders at real venues."""
 
     allow: bool = False
+    dead_man_s: Annotated[int, Meta(ge=0, le=120)] = 30
 
 
 class Profile(Section, frozen=True):

@@ -11,13 +11,15 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from kimera_cli.errors import KimeraError, RunError, VenueError
 from kimera_cli.instrument import Instrument
+from kimera_cli.journal.intents import account_folder
 from kimera_cli.kernels.histogram import histogram_add
 from kimera_cli.kernels.state import REQ_AMEND, REQ_CANCEL, REQ_NEW
 from kimera_cli.layouts import LIMIT
+from kimera_cli.live.alive import SignsOfLife, has_switch
 from kimera_cli.live.bridge import Bridge, LoopOrder
 from kimera_cli.live.exposure import Exposure
 from kimera_cli.live.live_desk import LiveDesk
@@ -42,6 +44,17 @@ LATE_S = 1.0
 STREAM_UP_S = 15.0
 REPEAT_NS = 10_000_000_000
 """The same trouble is told once in so long."""
+
+
+class Limits(NamedTuple):
+    """What bounds the orders of a run at each of its venues."""
+
+    cap: float | None = None
+    """Most that open orders and positions may be worth together, in quote currency."""
+    dead_man_s: int = 0
+    """After so long without a sign of life the venue cancels everything; 0: never."""
+
+
 Tell = Callable[[list[Any]], None]
 
 
@@ -54,6 +67,7 @@ class Account:
     tell: Tell
     exposure: Exposure
     stream: PrivateStream = field(init=False)
+    alive: SignsOfLife = field(init=False)
     sent: int = 0
     _locks: dict[int, asyncio.Lock] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -72,7 +86,7 @@ class Account:
         instruments: dict[int, Instrument],
         strategies: Sequence[str],
         tell: Tell,
-        cap: float | None,
+        limits: Limits,
     ) -> Self:
         """Settle what an earlier process left in doubt, take its orders back, bring the stream up.
 
@@ -86,12 +100,17 @@ class Account:
         await desk.sync()
         desk.check_doubts()
         bridge = Bridge(instruments, strategies, -client.session.clock.correction_ns)
-        made = cls(desk, bridge, tell, Exposure(None if cap is None else Decimal(cap)))
+        cap = None if limits.cap is None else Decimal(limits.cap)
+        made = cls(desk, bridge, tell, Exposure(cap))
         desk.on_change, desk.on_bytes = made._changed, made._released
         symbols = [each.symbol for each in instruments.values()]
         await desk.warm(symbols)
         await made._listen(symbols)
-        await made._take_back()
+        stay = await made._take_back()
+        wanted = limits.dead_man_s if has_switch(venue) and not stay else 0
+        folder = account_folder(trading.home, venue, client.account)
+        made.alive = SignsOfLife(client, trading.world, folder, wanted)
+        await made.alive.start()
         return made
 
     @property
@@ -121,10 +140,10 @@ class Account:
         if not self.stream.up.is_set():
             raise self._no_stream()
 
-    async def _take_back(self) -> None:
+    async def _take_back(self) -> list[str]:
         """Cancel what an earlier run left open: this run's strategies know nothing of it.
 
-        Orders by hand (kimera trade) and foreign ones stay; they are told of.
+        Orders by hand (kimera trade) and foreign ones stay; they are told of, and returned.
         """
         orders = self.desk.journal.orders
         left = [s for s in orders.live() if s.intent.strategy]
@@ -137,6 +156,7 @@ class Account:
             self._report(_told("run.left_over", f"orders of an earlier run, taken back: {names}"))
         if stay:
             self._report(_told("run.not_ours", f"orders that are left alone: {', '.join(stay)}"))
+        return stay
 
     # --- requests of the loop
 
@@ -167,6 +187,7 @@ class Account:
             self._later(order, self._cancel(order))
         while self._tasks:
             await asyncio.wait(self._tasks)
+        await self.alive.stop()
         self.desk.journal.flush()
 
     def fared(self) -> dict[str, Any]:
@@ -179,6 +200,7 @@ class Account:
             "stays": [s.client_id for s in live],
             "in_doubt": [s.client_id for s in live if s.phase is Phase.UNKNOWN],
             "foreign": len(orders.foreign),
+            "dead_man": self.alive.is_armed,
             "connections": self.stream.connections,
             "gate_to_bytes_ns": {"p50": times.median_ns, "p99": times.p99_ns, "max": times.max_ns},
         }

@@ -23,7 +23,7 @@ from kimera_cli.errors import KimeraError
 from kimera_cli.feeds.client import serve
 from kimera_cli.instrument import Instrument
 from kimera_cli.kernels.outside import ASKED, TOLD
-from kimera_cli.live.account import Account
+from kimera_cli.live.account import Account, Limits
 from kimera_cli.live.bridge import streams_of
 from kimera_cli.shm.ring import Consumer, Producer, ring_shape
 from kimera_cli.shm.segment import Clocks
@@ -44,8 +44,7 @@ class OrderArguments(NamedTuple):
     """Name of each sleeve's strategy."""
     choices: Choices
     home: Path
-    cap: float | None
-    """Most that orders and positions may be worth together, in quote currency; None: no cap."""
+    limits: Limits
 
 
 def trade(wire: Any, told: OrderArguments, paths: Sequence[Path], clocks: Clocks) -> dict[str, Any]:
@@ -93,7 +92,9 @@ async def _accounts(
     by_stream: dict[int, Account] = {}
     for venue in venues:
         instruments = streams_of(told.instruments, venue)
-        account = await Account.open(trading, venue, instruments, told.strategies, tell, told.cap)
+        account = await Account.open(
+            trading, venue, instruments, told.strategies, tell, told.limits
+        )
         by_stream |= dict.fromkeys(instruments, account)
     return by_stream
 

@@ -13,6 +13,7 @@ from kimera_cli.engine.live import LivePlan
 from kimera_cli.engine.request import RunRequest
 from kimera_cli.errors import ProfileError, RiskError, UsageError
 from kimera_cli.feeds.live import Stream
+from kimera_cli.live.account import Limits
 from kimera_cli.live.feed import FeedArguments, publish_live
 from kimera_cli.live.markets import Market, ask_markets, keys_of, parse_markets
 from kimera_cli.live.orders import OrderArguments, trade
@@ -103,7 +104,8 @@ def _orders(
     instruments = tuple(market.instrument for market in markets)
     venues = tuple(dict.fromkeys(each.venue for each in instruments))
     where = Choices(venues, choices.account, choices.keys, choices.server or None)
-    return OrderArguments(instruments, sleeves, where, world.home, choices.cap)
+    limits = Limits(choices.cap, planned.resolved.profile.live.dead_man_s)
+    return OrderArguments(instruments, sleeves, where, world.home, limits)
 
 
 def _check(planned: Plan, choices: LiveChoices) -> None:
