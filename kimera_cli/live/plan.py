@@ -20,7 +20,7 @@ from kimera_cli.live.orders import OrderArguments, trade
 from kimera_cli.live.same_thread import ThreadFeed
 from kimera_cli.live.source import LiveSource
 from kimera_cli.shm.folder import runtime_folder
-from kimera_cli.venues.clients.addresses import Addresses
+from kimera_cli.venues.clients.addresses import Addresses, server_from
 from kimera_cli.venues.trading import Choices
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
     wanted = parse_markets(choices.markets)
     if choices.execute == "live":
         _consent(planned, choices, told.addresses, list(wanted))
-    keys = keys_of(choices.keys, wanted, world)
+    its_keys = server_from(choices.server)[1] if choices.server else None
+    keys = keys_of(choices.keys or its_keys, wanted, world)
     markets = ask_markets(wanted, told.addresses, keys, world)
     told = told._replace(streams=_streams(markets))
     shifts = tuple(-m.clock_ahead_ns for m in markets)
