@@ -48,14 +48,17 @@ class Child:
         """The process's id."""
         return self._process.pid or 0
 
-    def await_ready(self) -> None:
-        """Return when the child works, or raise what stopped it."""
+    def await_ready(self, limit_s: float = LONG_S) -> None:
+        """Return when the child works, or raise what stopped it.
+
+        `limit_s`: how long it may be silent; a note of it is a sign of life.
+        """
         while True:
-            if not self._pipe.poll(LONG_S):
+            if not self._pipe.poll(limit_s):
                 self.stop()
                 raise RunError(
                     "run.child_start",
-                    f"expected the {self.name} process to start in {LONG_S:.0f} s, was silence",
+                    f"expected the {self.name} process to start in {limit_s:.0f} s, was silence",
                     "the machine may be overloaded: try again, or --shape single",
                 )
             if self._receive() == READY:

@@ -33,6 +33,9 @@ from kimera_cli.records import Preparation
 from kimera_cli.shm.ring import Consumer, ring_shape
 from kimera_cli.shm.segment import Clocks
 
+RECOVERY_S = 400.0
+"""Longest start of the order process: a request that an earlier process lost may stay valid for
+five minutes at some venues, and until then it is not known what became of it."""
 Writer = RunWriter | OrderProcess
 
 
@@ -104,7 +107,7 @@ class RunShape:
             plan.order_task, plan.order_arguments, self.folder, self.clocks, cores
         )
         self.children.append(self.outbound.child)
-        self.outbound.child.await_ready()
+        self.outbound.child.await_ready(RECOVERY_S)
 
     def open_feed(self, request: RunRequest) -> None:
         """Start what brings events where that is more than reading the sources here."""

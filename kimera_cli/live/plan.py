@@ -26,6 +26,9 @@ from kimera_cli.venues.trading import Choices
 if TYPE_CHECKING:
     from kimera_cli.context import Context
 
+PATIENCE_S = 330.0
+"""How long the start of a run looks for an order in doubt: longer than any venue's window."""
+
 
 @dataclass
 class LiveChoices:
@@ -104,7 +107,7 @@ def _orders(
     sleeves = tuple(Path(name).stem for name in names for _ in markets)
     instruments = tuple(market.instrument for market in markets)
     venues = tuple(dict.fromkeys(each.venue for each in instruments))
-    where = Choices(venues, choices.account, choices.keys, choices.server or None)
+    where = Choices(venues, choices.account, choices.keys, choices.server or None, PATIENCE_S)
     limits = Limits(choices.cap, planned.resolved.profile.live.dead_man_s)
     return OrderArguments(instruments, sleeves, where, world.home, limits)
 

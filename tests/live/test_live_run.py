@@ -110,7 +110,10 @@ MARKETS_BY = {
 
 def test_a_killed_run_is_settled_by_the_next(kimera: Any, served: Served) -> None:
     """SIGKILL to all of it while orders rest: the next start takes them back before it trades."""
-    process = kimera.start(*args(served, *LIVELY, "--execute", "live", "--for", "1h"))
+    words = args(served, *LIVELY, "--execute", "live")
+    at = words.index("kraken/BTCUSD")
+    del words[at - 1 : at + 1]  # a lost request can arrive for 60 s there, for 5 s at Binance
+    process = kimera.start(*words, "--for", "1h")
     assert process.stdout is not None
     resting = 0
     for line in process.stdout:
@@ -124,7 +127,7 @@ def test_a_killed_run_is_settled_by_the_next(kimera: Any, served: Served) -> Non
     process.communicate()
     left = [o for o in truth(served, "orders") if o["status"] == "open"]
     assert left, "the kill came while orders rested"
-    result = kimera(*args(served, *LIVELY, "--execute", "live", "--for", "3s"))
+    result = kimera(*words, "--for", "3s")
     summary(result)
     assert not [o for o in truth(served, "orders") if o["status"] == "open"]
     flow(served, 100)
@@ -148,8 +151,8 @@ def test_a_foreign_order_is_told_of_and_left_alone(kimera: Any, served: Served) 
     )
     result = kimera(*args(served, *LIVELY, "--execute", "live", "--for", "2s"))
     summary(result)
-    (notice,) = [n for n in result.records("notice") if n["code"] == "run.not_ours"]
-    assert str(placed["id"]) in notice["message"]
+    notices = {n["code"]: n["message"] for n in result.records("notice")}
+    assert str(placed["id"]) in notices.get("run.not_ours", ""), notices
     (order,) = [o for o in truth(served, "orders") if o["status"] == "open"]
     served.ask("/binance/cancel", {"account": "client", "order_id": order["id"]})
 
