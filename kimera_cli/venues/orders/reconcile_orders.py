@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kimera_cli.venues.orders.entry import Adopted
+from kimera_cli.venues.orders.entry import Adopted, ProvedAbsent
 from kimera_cli.venues.orders.finding import Finding, Sides, of_both, of_order, of_state
+from kimera_cli.venues.orders.lookup import search_for
 from kimera_cli.venues.orders.machine import CLOSED_BY_VENUE, OrderState, Phase, advance
 from kimera_cli.venues.orders.outcome import OrderUpdate, VenueOrder
 from kimera_cli.venues.orders.wording import order_words, state_words
@@ -39,15 +40,40 @@ def untold_orders(sides: Sides) -> Iterator[Finding]:
     for state in sides.orders.live():
         if state.client_id in told:
             continue
-        in_doubt = state.phase in _IN_DOUBT
-        says = (
-            "the venue must be asked until it is found or proved absent"
-            if in_doubt
-            else "the venue does not list it any more and must be asked what became of it"
-        )
-        kind = "order_in_doubt" if in_doubt else "order_gone"
-        text = f"{state_words(state)}: {says}"
-        yield of_state(sides.report, kind, "lookup", text, state, at_venue="not told")
+        if state.phase in _IN_DOUBT:
+            yield _in_doubt(sides, state)
+        else:
+            says = "the venue does not list it any more and must be asked what became of it"
+            text = f"{state_words(state)}: {says}"
+            yield of_state(sides.report, "order_gone", "lookup", text, state, at_venue="not told")
+
+
+def _in_doubt(sides: Sides, state: OrderState) -> Finding:
+    """Say that an order must be looked up, or that too late for that, it left no trace."""
+    report, here = sides.report, state_words(state)
+    if not _left_no_trace(sides, state):
+        text = f"{here}: the venue must be asked until it is found or proved absent"
+        return of_state(report, "order_in_doubt", "lookup", text, state, at_venue="not told")
+    text = (
+        f"{here}: the venue may have forgotten its id, but it is not open, and no fill since then "
+        f"is unexplained: it is taken for absent"
+    )
+    entry = ProvedAbsent(client_id=state.client_id, ts_ns=report.asked_ns, asked_ns=())
+    found = of_state(report, "order_in_doubt", "adopt", text, state, at_venue="not told")
+    return found._replace(repairs=(entry,))
+
+
+def _left_no_trace(sides: Sides, state: OrderState) -> bool:
+    """Whether a lookup can say nothing any more, and nothing at the venue can be this order."""
+    report, forgotten_ns = sides.report, search_for(state).forgotten_ns
+    if not 0 < forgotten_ns <= report.asked_ns or report.fills_since_ns > state.intent.created_ns:
+        return False
+    return not any(
+        fill.symbol == state.intent.symbol
+        and fill.side == state.intent.side
+        and sides.orders.find(fill.symbol, fill.venue_order_id) is None
+        for fill in report.fills
+    )
 
 
 def _known(sides: Sides, state: OrderState, order: VenueOrder) -> Iterator[Finding]:

@@ -243,7 +243,8 @@ _ALL = (
         amend=True,
         dead_man=DeadMan("heartbeat", 3, 300, "spot orders of the account, once enabled"),
         cancel_all=True,
-        assumed=("id_pattern", "post_only", "self_trade", "dead_man"),
+        found_for_ns=7 * NS_PER_DAY,
+        assumed=("id_pattern", "post_only", "self_trade", "dead_man", "found_for_ns"),
     ),
     Rules(
         venue="okx",
@@ -265,7 +266,8 @@ _ALL = (
         fee_sign=-1,
         amend=True,
         dead_man=DeadMan("timer", 10, 120, "every order of the account, or of one tag"),
-        assumed=("post_only", "dead_man"),
+        found_for_ns=7 * NS_PER_DAY,
+        assumed=("post_only", "dead_man", "found_for_ns"),
     ),
     Rules(
         venue="htx",

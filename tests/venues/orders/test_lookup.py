@@ -78,7 +78,7 @@ def test_a_venue_that_forgets_ids_cannot_say_no_for_ever(make):
     assert late.negatives == ()
     assert not late.is_over
     assert absent(absent(search, 100), 178 * day).is_absent
-    other = search_for(unknown(make, "okx"))
+    other = search_for(unknown(make, "kraken"))
     assert absent(absent(other, 86_400), 86_410).is_absent
 
 

@@ -352,6 +352,57 @@ def test_only_what_lasts_is_alarming(make):
     assert {d.kind for d in lasting(second, third)} == {"order_gone"}, "another amount"
 
 
+DAYS_8 = 8 * 86_400_000_000_000
+
+
+def old_doubt(make, venue="okx"):
+    """An order that was sent eight days ago and never answered, and what the venue says now."""
+    world = World(make, [])
+    intent = make.intent(1, venue=venue)
+    world.journal += [Planned(intent=intent),
+                      Released(client_id=intent.client_id, ts_ns=1000, expires_ns=2000),
+                      Answered(client_id=intent.client_id, outcome=TIMEOUT)]  # fmt: skip
+    return world, replace(world.report(), asked_ns=DAYS_8, fills_since_ns=900)
+
+
+def test_an_order_that_nobody_can_find_any_more_and_that_left_no_trace_is_absent(make):
+    """Otherwise it would forbid new orders for ever."""
+    world, report = old_doubt(make)
+    result = reconcile(world.account(), report, ASSETS)
+    assert [(d.kind, d.repair) for d in result.differences] == [("order_in_doubt", "adopt")]
+    assert "taken for absent" in result.differences[0].text
+    orders = world.account()
+    for entry in result.repairs:
+        orders.apply(entry)
+    assert [s.phase for s in orders.states.values()] == [Phase.ABSENT]
+
+
+@pytest.mark.parametrize(
+    "why", ["found by id for ever", "fills not asked so far back", "too early", "unexplained fill"]
+)
+def test_an_order_that_may_have_left_a_trace_stays_in_doubt(make, why):
+    world, report = old_doubt(make, "binance" if why == "found by id for ever" else "okx")
+    if why == "fills not asked so far back":
+        report = replace(report, fills_since_ns=1500)
+    if why == "too early":
+        report = replace(report, asked_ns=DAYS_8 - 2 * 86_400_000_000_000)
+    if why == "unexplained fill":
+        fill = make.fill(None, 5, 1, venue_order_id="whose")
+        report = replace(report, fills=(fill,), balances=None)
+    result = reconcile(world.account(), report, ASSETS)
+    repairs = {d.kind: d.repair for d in result.differences}
+    assert repairs["order_in_doubt"] == "lookup"
+
+
+def test_fills_of_the_other_side_or_of_known_orders_are_no_trace(make):
+    world, report = old_doubt(make)
+    _, _, known = world.add(2, "filled")
+    sell = make.fill(None, 6, 1, venue_order_id="whose", side="sell")
+    report = replace(report, fills=(known, sell), orders=tuple(world.orders), balances=None)
+    result = reconcile(world.account(), report, ASSETS)
+    assert {d.kind: d.repair for d in result.differences}["order_in_doubt"] == "adopt"
+
+
 WORDS = [
     (canceled_unseen, "(buy 10 BTCUSDT at 100, open): the venue has it canceled"),
     (foreign_order, "is not ours and is left alone"),
