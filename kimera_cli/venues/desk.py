@@ -41,6 +41,18 @@ from kimera_cli.venues.orders.outcome import (
     VenueOrder,
 )
 
+CHANGED = frozenset(
+    {
+        Reason.HALTED,
+        Reason.CANCEL_ONLY,
+        Reason.BAD_SYMBOL,
+        Reason.PRICE_STEP,
+        Reason.QUANTITY_STEP,
+        Reason.MIN_QUANTITY,
+        Reason.MIN_NOTIONAL,
+    }
+)
+"""Refusals of an order that fitted its market: the market has changed."""
 PATIENCE_S = 20.0
 """How long an order in doubt is asked for."""
 
@@ -137,6 +149,8 @@ class Desk:
         self.latch.refuse()
         self.client.check_clock()
         self._refuse_in_doubt()
+        if not self.client.session.listing(wish.symbol).trading:
+            await self.client.session.learn_markets()  # it may be trading again
         intent, _ = self.draft(wish)
         self.journal.plan([intent])
         try:
@@ -145,13 +159,24 @@ class Desk:
             self.journal.flush()
         if isinstance(outcome, Unknown):
             await clear_doubt(self, intent.client_id)
+            if self.state(intent.client_id).phase is Phase.ABSENT:
+                await self.learn_markets()
         elif isinstance(outcome, Rejected):
+            if outcome.reason in CHANGED:
+                await self.learn_markets()
             if self.state(intent.client_id).phase is Phase.NEW:
                 self.note(_withheld(self.state(intent.client_id), self.now_ns, outcome.raw))
         else:
             await refresh(self, intent.client_id)
         self.journal.flush()
         return self.state(intent.client_id)
+
+    async def learn_markets(self) -> None:
+        """Ask for the markets anew: a refusal says that they are not what was known."""
+        try:
+            await self.client.session.learn_markets()
+        except VenueError as error:
+            self.world.report(error)
 
     async def cancel(self, symbol: str, name: str) -> tuple[OrderState | VenueOrder, Outcome]:
         """Cancel an order by our id or the venue's, and return what became of it.

@@ -184,18 +184,18 @@ class OrderEntry:
         return self._api.by_cost(intent, listing)
 
     def _wire(self, listing: Listing) -> OrderWire:
-        symbol = listing.instrument.symbol
-        if symbol not in self._wires:
+        symbol, wire = listing.instrument.symbol, self._wires.get(listing.instrument.symbol)
+        if wire is None or wire.instrument != listing.instrument:
             signer = self.session.signer
             assert signer is not None, "orders need credentials"
-            self._wires[symbol] = OrderWire(
+            wire = self._wires[symbol] = OrderWire(
                 self._api.wire,
                 listing.instrument,
                 signer.account,
                 symbol=listing.name,
                 options=self._api.wire_options(listing),
             )
-        return self._wires[symbol]
+        return wire
 
     async def _orders(self, query: Query) -> list[VenueOrder]:
         """Return orders of a question; none when the venue says that it has no such order."""

@@ -86,9 +86,13 @@ class Session:
         """Learn clock, markets and account."""
         await self.probe_clock()
         if not self.api.listings:
-            self.api.learn(await self.ask(self.api.markets(), self.api.read_markets))
+            await self.learn_markets()
         if self.signer is not None and (query := self.api.account()):
             await self.ask(query, self.api.read_account)
+
+    async def learn_markets(self) -> None:
+        """Ask for all markets: their steps, minima and states may have changed."""
+        self.api.learn(await self.ask(self.api.markets(), self.api.read_markets))
 
     async def ask(self, query: Query, read: Callable[[Answer], T]) -> T:
         """Return what an answer reads as; RefusedError or VenueError `venue.unreadable`."""

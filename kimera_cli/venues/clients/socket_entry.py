@@ -231,17 +231,18 @@ class SocketEntry(OrderEntry):
 
     def _spoken_wire(self, listing: Listing) -> OrderWire:
         symbol = listing.instrument.symbol
-        if symbol not in self._spoken_wires:
+        wire = self._spoken_wires.get(symbol)
+        if wire is None or wire.instrument != listing.instrument:
             signer = self.session.signer
             assert signer is not None, "orders need credentials"
-            self._spoken_wires[symbol] = OrderWire(
+            wire = self._spoken_wires[symbol] = OrderWire(
                 self._talk.dialect,
                 listing.instrument,
                 signer.account,
                 symbol=self._spoken_name(listing),
                 options=self._talk.options(listing),
             )
-        return self._spoken_wires[symbol]
+        return wire
 
     def _spoken_name(self, listing: Listing) -> str:
         """Kraken's websocket has names of its own for pairs."""

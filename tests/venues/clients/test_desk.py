@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from loopback import SYMBOLS, VENUES, Rig, run, serving
+from msgspec import structs
 
-from kimera_cli.errors import RiskError, VenueError
+from kimera_cli.errors import RiskError, UsageError, VenueError
 from kimera_cli.journal.intent_replay import read_orders
 from kimera_cli.journal.intents import IntentJournal, Timing
 from kimera_cli.risk.latch import Latch
@@ -22,6 +23,7 @@ from kimera_cli.venues.clients.venues import VenueClient, client_for
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.desk import Desk, Wish
 from kimera_cli.venues.orders.machine import Phase
+from kimera_cli.venues.orders.outcome import Reason
 from kimera_cli.venues.server.model import OrderRequest
 
 CREATED = {
@@ -257,6 +259,48 @@ def test_a_lost_cancel_is_sent_again_and_a_late_one_finds_the_fill(
             at.make("sell", "0.01", str(at.market.price(at.market.last_px)))
             now, _ = await desk.cancel(SYMBOLS[name], state.venue_order_id)
             assert (now.phase, now.filled) == (Phase.FILLED, Decimal("0.01"))
+
+    run(work())
+
+
+@pytest.mark.parametrize("name", VENUES)
+def test_a_halt_is_learnt_from_its_refusal_and_so_is_its_end(name: str, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with trading(name, tmp_path) as (rig, desk):
+            resting = await desk.order(wish(rig, name))
+            rig.at[name].market.status = "halt"
+            refused = await desk.order(wish(rig, name))
+            assert refused.phase in (Phase.REJECTED, Phase.WITHHELD, Phase.ABSENT), refused
+            sent = len(desk.journal.orders.states)
+            with pytest.raises(VenueError) as caught:
+                await desk.order(wish(rig, name))
+            assert caught.value.code == "venue.halted"
+            assert len(desk.journal.orders.states) == sent, "it is not even meant"
+            now, _ = await desk.cancel(SYMBOLS[name], resting.client_id)
+            assert now.phase in (Phase.CANCELED, Phase.OPEN)  # venues differ in that
+            rig.at[name].market.status = "trading"
+            assert (await desk.order(wish(rig, name))).phase is Phase.OPEN
+
+    run(work())
+
+
+def test_steps_that_changed_are_learnt_and_kept_to(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with trading("okx", tmp_path) as (rig, desk):
+            first = await desk.order(wish(rig, "okx"))
+            market = rig.at["okx"].market
+            old = desk.client.session.listing(SYMBOLS["okx"]).instrument.lot
+            listing = desk.client.session.listing(SYMBOLS["okx"])
+            finer = structs.replace(listing.instrument, lot=old / 10)
+            desk.client.session.api.learn([listing._replace(instrument=finer)])
+            odd = wish(rig, "okx")._replace(quantity=Decimal("0.01") + old / 10)
+            refused = await desk.order(odd)
+            assert (refused.phase, refused.reason) == (Phase.REJECTED, Reason.QUANTITY_STEP)
+            assert desk.client.session.listing(SYMBOLS["okx"]).instrument.lot == market.lot == old
+            with pytest.raises(UsageError):
+                await desk.order(odd)
+            again = await desk.order(wish(rig, "okx"))
+            assert (first.phase, again.phase) == (Phase.OPEN, Phase.OPEN)
 
     run(work())
 
