@@ -21,18 +21,19 @@ from kimera_cli.venues.server.dialect import (
     answer,
 )
 from kimera_cli.venues.server.dialects.book_channel import BookChannels
-from kimera_cli.venues.server.dialects.bybit_account import PrivateConversation, TradeConversation
+from kimera_cli.venues.server.dialects.bybit_account import PrivateConversation
 from kimera_cli.venues.server.dialects.bybit_auth import Gate
 from kimera_cli.venues.server.dialects.bybit_books import QUIET_NS, BookWriter
 from kimera_cli.venues.server.dialects.bybit_dcp import Protection
 from kimera_cli.venues.server.dialects.bybit_limits import BUSY, Limits
+from kimera_cli.venues.server.dialects.bybit_orders import TradeConversation
 from kimera_cli.venues.server.dialects.bybit_private import Private
 from kimera_cli.venues.server.dialects.bybit_public import Public
-from kimera_cli.venues.server.dialects.bybit_shapes import Wallets
 from kimera_cli.venues.server.dialects.bybit_stream import Stream
 from kimera_cli.venues.server.dialects.bybit_streams import PublicConversation
 from kimera_cli.venues.server.dialects.bybit_text import BybitError, Names, error_of
 from kimera_cli.venues.server.dialects.bybit_trade import OrderDesk
+from kimera_cli.venues.server.dialects.bybit_wallet import Wallets
 from kimera_cli.venues.server.exchange import Exchange
 from kimera_cli.venues.server.keys import KeyStore
 from kimera_cli.venues.server.model import BookChanged, Event, FeeTier, Market, Reject, Traded

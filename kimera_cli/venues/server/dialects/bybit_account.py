@@ -1,8 +1,7 @@
-"""Bybit's authenticated websockets: /v5/private (what happens) and /v5/trade (orders)."""
+"""Bybit's websockets that log in, and the private one: orders, executions, wallet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,8 +27,6 @@ _FAST_KEYS = (
     "category", "symbol", "execId", "execPrice", "execQty", "orderId", "isMaker", "orderLinkId",
     "side", "execTime", "seq",
 )  # fmt: skip
-ACTIONS = {"order.create": "create", "order.amend": "amend", "order.cancel": "cancel"}
-BATCHES = {f"{op}-batch": action for op, action in ACTIONS.items()}
 AUTHORIZE = BybitError(10003, "Request not authorized")
 
 
@@ -183,76 +180,3 @@ class PrivateConversation(AccountConversation):
         """Send balances that moved without a change of the book."""
         if self._coins:
             self._tell_wallet()
-
-
-class TradeConversation(AccountConversation):
-    """/v5/trade: orders."""
-
-    def pong(self, request: Message) -> None:
-        """Answer a ping with the time."""
-        at = [str(self.dialect.clock.now_ms())]
-        self.say({"retCode": 0, "retMsg": "OK", "op": "pong", "data": at, "connId": self.id})
-
-    def welcome(self, request: Message) -> None:
-        """Answer a login."""
-        self.say({"retCode": 0, "retMsg": "OK", "op": "auth", "connId": self.id})
-
-    def refuse(self, request: Message, error: BybitError) -> None:
-        """Answer a request that is refused."""
-        self._answer(request, error.code, error.text, {}, {}, {})
-
-    def request_of(self, request: Message, key: Key) -> None:
-        """Carry out an order request."""
-        op, arguments = str(request.get("op")), request.get("args")
-        if op not in ACTIONS and op not in BATCHES:
-            raise BybitError(10404, "op type is not found")
-        if not isinstance(arguments, list) or not arguments or not isinstance(arguments[0], dict):
-            raise BybitError(10001, "params error: args invalid")
-        check_permission(key, "trade")
-        header = request.get("header")
-        stamps = header if isinstance(header, dict) else {}
-        window = stamps.get("X-BAPI-RECV-WINDOW")
-        self.dialect.gate.check_time(stamps.get("X-BAPI-TIMESTAMP"), window)
-        run, path, count = self._action(op, arguments[0])
-        now = self.dialect.clock.now_ns()
-        state = self.dialect.limits.take(key.account, path, now, count)
-        told = {**dict(state.headers()), "Traceid": self.id, "Timenow": str(now // 1_000_000)}
-        if not state.passed:
-            self._answer(
-                request, 10006, "Too many visits. Exceeded the API Rate Limit.", {}, {}, told
-            )
-            return
-        try:
-            result, extra = run(key)
-        except BybitError as error:
-            self._answer(request, error.code, error.text, {}, {}, told)
-        else:
-            self._answer(request, 0, "OK", result, extra, told)
-
-    def _action(
-        self, op: str, argument: Message
-    ) -> tuple[Callable[[Key], tuple[Message, Message]], str, int]:
-        desk = self.dialect.desk
-        if op in ACTIONS:
-            single = desk.actions[ACTIONS[op]]
-            return lambda key: (single(key, argument), {}), f"order/{ACTIONS[op]}", 1
-        entries = argument.get("request")
-        count = len(entries) if isinstance(entries, list) else 1
-        action = BATCHES[op]
-        return lambda key: desk.batch(key, action, argument), f"order/{action}-batch", count
-
-    def _answer(
-        self, request: Message, code: int, text: str, data: Message, extra: Message, told: Message
-    ) -> None:
-        self.say(
-            {
-                "reqId": str(request.get("reqId", "")),
-                "retCode": code,
-                "retMsg": text,
-                "op": str(request.get("op", "")),
-                "data": data,
-                "retExtInfo": extra,
-                "header": told,
-                "connId": self.id,
-            }
-        )

@@ -21,6 +21,7 @@ from kimera_cli.venues.server.dialects.bybit_text import (
     wrong,
 )
 from kimera_cli.venues.server.dialects.bybit_trade import OrderDesk
+from kimera_cli.venues.server.dialects.bybit_wallet import Wallets
 from kimera_cli.venues.server.keys import Key, Permission
 from kimera_cli.venues.server.model import Fill, Order
 
@@ -44,7 +45,7 @@ class Private:
     """Answers of the private methods, without their envelope; by HTTP method and path."""
 
     def __init__(
-        self, desk: OrderDesk, names: Names, wallets: shapes.Wallets, protection: Protection
+        self, desk: OrderDesk, names: Names, wallets: Wallets, protection: Protection
     ) -> None:
         self._desk = desk
         self._exchange = desk.exchange

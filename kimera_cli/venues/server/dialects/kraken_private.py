@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from kimera_cli.venues.server import amounts
 from kimera_cli.venues.server.admission import tier_of
@@ -24,16 +24,14 @@ from kimera_cli.venues.server.dialects.kraken_entry import (
     rest_order,
     user_reference,
 )
+from kimera_cli.venues.server.dialects.kraken_history import History
 from kimera_cli.venues.server.dialects.kraken_limits import HISTORY
-from kimera_cli.venues.server.dialects.kraken_text import AMOUNT_DIGITS, seconds, unix
+from kimera_cli.venues.server.dialects.kraken_text import AMOUNT_DIGITS, seconds
 from kimera_cli.venues.server.keys import Key, Permission
-from kimera_cli.venues.server.model import Fill, Order
+from kimera_cli.venues.server.model import Order
 
-PAGE = 50
 MOST_IDS = 50
 MOST_BATCH = 15
-
-Item = TypeVar("Item", Order, Fill)
 
 
 class Method(NamedTuple):
@@ -51,14 +49,15 @@ class Private:
         self._desk = desk
         self._exchange = desk.exchange
         self._gate = gate
+        history = History(desk)
         self.methods: dict[str, Method] = {
             "Balance": Method("read", self.balance),
             "BalanceEx": Method("read", self.balance_extended),
-            "OpenOrders": Method("read", self.open_orders),
-            "ClosedOrders": Method("read", self.closed_orders),
-            "QueryOrders": Method("read", self.query_orders),
-            "TradesHistory": Method("read", self.trades_history, HISTORY),
-            "QueryTrades": Method("read", self.query_trades),
+            "OpenOrders": Method("read", history.open_orders),
+            "ClosedOrders": Method("read", history.closed_orders),
+            "QueryOrders": Method("read", history.query_orders),
+            "TradesHistory": Method("read", history.trades_history, HISTORY),
+            "QueryTrades": Method("read", history.query_trades),
             "TradeVolume": Method("read", self.trade_volume),
             "GetWebSocketsToken": Method("read", self.token),
             "AddOrder": Method("trade", self.add_order, 0),
@@ -177,38 +176,6 @@ class Private:
         now = self._exchange.clock.now_ns()
         return {"currentTime": seconds(now), "triggerTime": seconds(due) if due else "0"}
 
-    # what happened
-
-    def open_orders(self, key: Key, parameters: Parameters) -> dict[str, Any]:
-        """Open orders by id."""
-        found = self._exchange.open_orders(key.account)
-        return {"open": _by_id(_chosen(found, parameters), parameters)}
-
-    def closed_orders(self, key: Key, parameters: Parameters) -> dict[str, Any]:
-        """Ended orders by id, newest first, 50 at a time."""
-        found = _chosen(self._exchange.orders(key.account, is_open=False), parameters)
-        found = [o for o in found if _within(o.updated_ns, parameters)]
-        return {"closed": _by_id(_page(found, parameters), parameters), "count": len(found)}
-
-    def query_orders(self, key: Key, parameters: Parameters) -> dict[str, Any]:
-        """Orders by txid."""
-        ids = [each for each in str(parameters.get("txid", "")).split(",") if each]
-        if not 0 < len(ids) <= MOST_IDS:
-            raise bad("txid")
-        return _by_id([self._desk.find(key, each) for each in ids], parameters)
-
-    def trades_history(self, key: Key, parameters: Parameters) -> dict[str, Any]:
-        """Fills by id, newest first, 50 at a time."""
-        fills = self._exchange.fills(key.account)
-        found = [fill for fill in fills if _within(fill.ts_ns, parameters)]
-        return {"trades": _fills(_page(found, parameters)), "count": len(found)}
-
-    def query_trades(self, key: Key, parameters: Parameters) -> dict[str, Any]:
-        """Fills by id."""
-        wanted = set(str(parameters.get("txid", "")).split(","))
-        fills = self._exchange.fills(key.account)
-        return _fills([fill for fill in fills if shapes.execution_id(fill) in wanted])
-
     def _named(self, key: Key, parameters: Parameters) -> Order:
         txid, client_id = parameters.get("txid"), parameters.get("cl_ord_id")
         if bool(txid) == bool(client_id):
@@ -225,42 +192,6 @@ def placed(order: Order) -> dict[str, Any]:
     if order.client_id:
         found["cl_ord_id"] = order.client_id
     return found
-
-
-def _by_id(orders: Sequence[Order], parameters: Parameters) -> dict[str, Any]:
-    trades = flag(parameters.get("trades"))
-    return {names.transaction("O", o.id): shapes.order_info(o, trades=trades) for o in orders}
-
-
-def _fills(fills: Sequence[Fill]) -> dict[str, Any]:
-    return {shapes.execution_id(fill): shapes.own_trade(fill) for fill in fills}
-
-
-def _chosen(orders: Sequence[Order], parameters: Parameters) -> list[Order]:
-    reference, client_id = parameters.get("userref"), parameters.get("cl_ord_id")
-    return [
-        o
-        for o in orders
-        if (reference is None or o.extra.get("userref", 0) == user_reference(reference))
-        and (client_id is None or o.client_id == client_id)
-    ]
-
-
-def _within(ts_ns: int, parameters: Parameters) -> bool:
-    """Whether a time is after `start` and not after `end`, both in seconds."""
-    try:
-        start = float(parameters.get("start") or 0)
-        end = float(parameters.get("end") or "inf")
-    except ValueError:
-        raise bad("start") from None
-    return start < unix(ts_ns) <= end
-
-
-def _page(items: Sequence[Item], parameters: Parameters) -> list[Item]:
-    offset = str(parameters.get("ofs") or 0)
-    if not offset.isdecimal():
-        raise bad("ofs")
-    return list(reversed(items))[int(offset) : int(offset) + PAGE]
 
 
 def _amount(atoms: int) -> str:

@@ -16,19 +16,16 @@ from kimera_cli.venues.server.dialect import Conversation, Request, Socket
 from kimera_cli.venues.server.dialects import okx_shapes as shapes
 from kimera_cli.venues.server.dialects.okx_auth import check_expiry, check_permission
 from kimera_cli.venues.server.dialects.okx_books import CHANNELS as BOOKS
+from kimera_cli.venues.server.dialects.okx_own import CHANNELS as PRIVATE
+from kimera_cli.venues.server.dialects.okx_own import OwnFeed
 from kimera_cli.venues.server.dialects.okx_public import BARS, MINUTE_NS
-from kimera_cli.venues.server.dialects.okx_text import OkxError, micros, name_of
+from kimera_cli.venues.server.dialects.okx_text import OkxError, micros
 from kimera_cli.venues.server.dialects.okx_trade import MOST_BATCH
 from kimera_cli.venues.server.frames import Frame, json_frame, text_frame
 from kimera_cli.venues.server.keys import Key
 from kimera_cli.venues.server.model import (
-    BalanceChanged,
-    BookChanged,
     Event,
-    Fill,
     Market,
-    Order,
-    OrderChanged,
     Traded,
 )
 
@@ -39,7 +36,6 @@ Argument = dict[str, Any]
 NS = 1_000_000_000
 SILENCE_NS = 30 * NS
 TICKER_NS = NS // 10
-PRIVATE = ("orders", "account")
 ACTIONS = {
     "order": "order", "batch-orders": "order", "amend-order": "amend-order",
     "batch-amend-orders": "amend-order", "cancel-order": "cancel-order",
@@ -64,9 +60,7 @@ class OkxConversation(Conversation):
         self._trades: set[str] = set()
         self._tickers: dict[str, int] = {}
         self._bars: dict[tuple[str, str], Argument] = {}
-        self._orders: list[Argument] = []
-        self._account: Argument | None = None
-        self._account_changed = False
+        self._own = OwnFeed(dialect, self.say)
 
     def say(self, frame: Frame) -> None:
         """Send a frame."""
@@ -94,6 +88,7 @@ class OkxConversation(Conversation):
         op = request.get("op")
         if op == "login":
             self._key = self.dialect.gate.login(arguments[0] if arguments else {})
+            self._own.account = self._key.account
             self._event({"event": "login", "msg": "", "code": "0"})
         elif op in ("subscribe", "unsubscribe"):
             for argument in arguments:
@@ -199,19 +194,7 @@ class OkxConversation(Conversation):
             raise LOG_IN
         check_permission(self._key, "read")
         self._event({"event": "subscribe" if begin else "unsubscribe", "arg": argument})
-        if channel == "orders":
-            self._orders = [each for each in self._orders if each != argument]
-            if begin:
-                self._orders.append(argument)
-        else:
-            self._account = argument if begin else None
-            self._tell_account()
-
-    def _tell_account(self) -> None:
-        self._account_changed = False
-        if self._account is not None and self._key is not None:
-            data = [self.dialect.balances.account(self._key.account)]
-            self.say(json_frame({"arg": self._account, "data": data}))
+        self._own.turn(channel, argument, begin)
 
     # pushes
 
@@ -219,15 +202,8 @@ class OkxConversation(Conversation):
         """Send what the subscriptions see of an event; books come from their channels."""
         if isinstance(event, Traded):
             self._traded(event)
-        elif isinstance(event, OrderChanged):
-            if self._orders and self._key is not None and event.order.account == self._key.account:
-                amend = "0" if event.what == "amended" else ""
-                self._tell_order(event.order, event.fill, amend)
-        elif isinstance(event, BalanceChanged):
-            if self._key is not None and event.account == self._key.account:
-                self._account_changed = self._account is not None
-        elif isinstance(event, BookChanged) and self._account_changed:
-            self._tell_account()
+        else:
+            self._own.push(event)
 
     def _traded(self, event: Traded) -> None:
         market, once = event.market, self.dialect.once
@@ -246,17 +222,9 @@ class OkxConversation(Conversation):
         closed = bar.open_ns + width <= self.dialect.clock.now_ns()
         return json_frame({"arg": argument, "data": [shapes.bar(market, bar, closed)]})
 
-    def _tell_order(self, order: Order, fill: Fill | None, amend: str) -> None:
-        name = name_of(order.market)
-        for argument in self._orders:
-            if argument.get("instType") in ("SPOT", "ANY") and argument.get("instId", name) == name:
-                data = [shapes.pushed_order(order, fill, amend)]
-                self.say(json_frame({"arg": argument, "data": data}))
-
     def tick(self, now_ns: int) -> None:
         """Send tickers that are due, balances that moved; close what is silent for too long."""
-        if self._account_changed:
-            self._tell_account()
+        self._own.tick()
         for symbol, told in self._tickers.items():
             if now_ns - told >= self.dialect.options.cadence_ns(TICKER_NS):
                 market = self.exchange.market(symbol)
