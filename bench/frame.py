@@ -144,10 +144,10 @@ def _main_row(
         for name, series in found.items()
     }
     ratios = {name: round(ns / medians["kimera"], 2) for name, ns in medians.items()}
-    quiet = facts["host"]["p99_ns"] <= P99_NS
+    quiet = facts["host"]["p99_ns"] <= P99_NS  # else the tail is the host's: a core taken away
     goals = [
         Goal("p50 <= 2.5 us", holds(response.median_ns, service.median_ns, P50_NS, quiet)),
-        Goal("p99 <= 5 us", holds(response.p99_ns, service.p99_ns, P99_NS, quiet)),
+        Goal("p99 <= 5 us", True if response.p99_ns <= P99_NS else False if quiet else None),
         _faster(ratios.get("orjson"), TIMES_PYTHON, WORDS["orjson"]),
         _faster(ratios.get("ccxt"), TIMES_CCXT, "ccxt"),
     ]
