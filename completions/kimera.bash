@@ -5,28 +5,35 @@ _kimera() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --as|--axes|--confidence|--date|--dir|--edge|--events|--expires|--for|--format|--from|--horizon|--html|--journal|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--set|--shape|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tick|--to|--train|--venue|--version|-o) ((i++)); continue ;;
+            --account|--as|--axes|--confidence|--control-port|--cost|--date|--dir|--edge|--events|--execute|--expires|--faults|--folder|--for|--format|--from|--horizon|--html|--journal|--keys|--kind|--kinds|--limit|--lock|--lot|--market|--noise|--out|--output|--port|--price|--profile|--qty|--rate|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--server|--set|--shape|--silent|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tape|--tick|--tif|--timeframe|--tls-port|--to|--train|--until|--venue|--venues|--version|--wait|--why|--yes-live|-o|-t) ((i++)); continue ;;
         esac
         next=${place:+$place }$word
         case $next in
-            "run"|"fetch"|"fetch import"|"fetch list"|"fetch show"|"fetch check"|"fetch export"|"fetch remove"|"report"|"report show"|"report html"|"report compare"|"strategies"|"strategies list"|"strategies show"|"strategies new"|"ensemble"|"ensemble table"|"ensemble table fill"|"ensemble table show"|"ensemble table check"|"ensemble table curve"|"journal"|"journal verify"|"journal show"|"journal export"|"journal recover"|"bench"|"bench latency"|"bench replay"|"bench backtest"|"bench parse"|"bench book"|"bench match"|"bench tick"|"bench gate"|"bench table"|"bench route"|"bench order"|"bench features"|"bench scale"|"bench ring"|"bench wire"|"bench synthetic"|"bench import"|"bench catalog"|"bench cold-start"|"bench all"|"bench compare"|"bench page"|"profile"|"profile list"|"profile show"|"profile check"|"schema"|"tune-host"|"tune-host probe"|"tune-host plan"|"tune-host apply"|"tune-host revert"|"tune-host verify"|"doctor"|"completion") place=$next ;;
+            "run"|"fetch"|"fetch import"|"fetch record"|"fetch ohlcv"|"fetch trades"|"fetch funding"|"fetch markets"|"fetch ticker"|"fetch book"|"fetch list"|"fetch show"|"fetch check"|"fetch export"|"fetch remove"|"report"|"report show"|"report html"|"report compare"|"strategies"|"strategies list"|"strategies show"|"strategies new"|"ensemble"|"ensemble table"|"ensemble table fill"|"ensemble table show"|"ensemble table check"|"ensemble table curve"|"journal"|"journal verify"|"journal show"|"journal export"|"journal recover"|"bench"|"bench latency"|"bench replay"|"bench backtest"|"bench parse"|"bench book"|"bench match"|"bench tick"|"bench gate"|"bench table"|"bench route"|"bench order"|"bench features"|"bench scale"|"bench ring"|"bench wire"|"bench venue"|"bench synthetic"|"bench import"|"bench catalog"|"bench cold-start"|"bench all"|"bench soak"|"bench compare"|"bench page"|"profile"|"profile list"|"profile show"|"profile check"|"schema"|"trade"|"trade order"|"trade cancel"|"trade cancel-all"|"trade amend"|"trade status"|"trade open"|"trade fills"|"trade balance"|"trade positions"|"trade fees"|"trade reconcile"|"trade kill"|"trade arm"|"trade guard"|"venue"|"venue serve"|"tune-host"|"tune-host probe"|"tune-host plan"|"tune-host apply"|"tune-host revert"|"tune-host verify"|"doctor"|"completion") place=$next ;;
         esac
     done
     COMPREPLY=()
     case $previous in
         --format) words="jsonl json table csv none" ;;
         --profile) words="development hft production" ;;
-        --as|--axes|--confidence|--date|--dir|--edge|--events|--expires|--for|--format|--from|--horizon|--html|--journal|--kind|--limit|--lock|--lot|--noise|--out|--output|--profile|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--set|--shape|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tick|--to|--train|--venue|--version|-o) compopt -o default 2>/dev/null; return ;;
+        --account|--as|--axes|--confidence|--control-port|--cost|--date|--dir|--edge|--events|--execute|--expires|--faults|--folder|--for|--format|--from|--horizon|--html|--journal|--keys|--kind|--kinds|--limit|--lock|--lot|--market|--noise|--out|--output|--port|--price|--profile|--qty|--rate|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--server|--set|--shape|--silent|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tape|--tick|--tif|--timeframe|--tls-port|--to|--train|--until|--venue|--venues|--version|--wait|--why|--yes-live|-o|-t) compopt -o default 2>/dev/null; return ;;
     esac
     if [[ -n $words ]]; then
         COMPREPLY=($(compgen -W "$words" -- "$current"))
         return
     fi
     case $place in
-        "") names="run fetch report strategies ensemble journal bench profile schema tune-host doctor completion"; flags="--debug --format --help --lock --profile --quiet --verbose --version -q -v" ;;
-        "run") names=""; flags="--debug --events --for --format --from --help --lock --out --profile --quiet --replay --seed --set --shape --source --speed --strategy --table --verbose -q -v" ;;
-        "fetch") names="import list show check export remove"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "") names="run fetch report strategies ensemble journal bench profile schema trade venue tune-host doctor completion"; flags="--debug --format --help --lock --profile --quiet --verbose --version -q -v" ;;
+        "run") names=""; flags="--account --debug --events --execute --for --format --from --help --keys --lock --market --out --profile --quiet --replay --seed --server --set --shape --source --speed --strategy --table --verbose --yes-live -q -v" ;;
+        "fetch") names="import record ohlcv trades funding markets ticker book list show check export remove"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "fetch import") names=""; flags="--as --date --debug --format --help --lock --lot --profile --quiet --symbol --tick --venue --verbose -q -v" ;;
+        "fetch record") names=""; flags="--debug --for --format --help --kinds --lock --out --profile --quiet --server --verbose -o -q -v" ;;
+        "fetch ohlcv") names=""; flags="--debug --format --help --lock --open --profile --quiet --server --since --timeframe --until --verbose -q -t -v" ;;
+        "fetch trades") names=""; flags="--debug --format --help --lock --lot --profile --quiet --server --since --tick --until --verbose -q -v" ;;
+        "fetch funding") names=""; flags="--debug --format --help --lock --profile --quiet --server --since --until --verbose -q -v" ;;
+        "fetch markets") names=""; flags="--debug --format --help --lock --profile --quiet --server --swaps --verbose -q -v" ;;
+        "fetch ticker") names=""; flags="--debug --format --help --lock --profile --quiet --server --verbose -q -v" ;;
+        "fetch book") names=""; flags="--debug --format --help --lock --profile --quiet --server --verbose -q -v" ;;
         "fetch list") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "fetch show") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "fetch check") names=""; flags="--as --date --debug --format --help --lock --lot --profile --quiet --symbol --tick --venue --verbose -q -v" ;;
@@ -51,7 +58,7 @@ _kimera() {
         "journal show") names=""; flags="--bulk --debug --follow --format --help --kind --limit --lock --profile --quiet --runs --since --verbose -q -v" ;;
         "journal export") names=""; flags="--debug --format --help --lock --output --profile --quiet --runs --to --verbose -o -q -v" ;;
         "journal recover") names=""; flags="--debug --format --help --lock --profile --quiet --runs --verbose -q -v" ;;
-        "bench") names="latency replay backtest parse book match tick gate table route order features scale ring wire synthetic import catalog cold-start all compare page"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "bench") names="latency replay backtest parse book match tick gate table route order features scale ring wire venue synthetic import catalog cold-start all soak compare page"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "bench latency") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench replay") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench backtest") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
@@ -67,11 +74,13 @@ _kimera() {
         "bench scale") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench ring") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench wire") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
+        "bench venue") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench synthetic") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench import") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench catalog") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench cold-start") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
         "bench all") names=""; flags="--debug --events --format --help --lock --peers --profile --quiet --recording --repeats --save --verbose -q -v" ;;
+        "bench soak") names=""; flags="--debug --for --format --help --lock --profile --quiet --save --verbose -q -v" ;;
         "bench compare") names=""; flags="--debug --format --help --lock --noise --profile --quiet --verbose -q -v" ;;
         "bench page") names=""; flags="--debug --format --help --lock --out --profile --quiet --verbose -q -v" ;;
         "profile") names="list show check"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
@@ -79,6 +88,23 @@ _kimera() {
         "profile show") names=""; flags="--debug --format --help --lock --origin --profile --quiet --set --verbose -q -v" ;;
         "profile check") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "schema") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "trade") names="order cancel cancel-all amend status open fills balance positions fees reconcile kill arm guard"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "trade order") names=""; flags="--account --cost --debug --dry-run --format --help --keys --lock --price --profile --quiet --server --tif --venue --verbose --wait --yes-live -q -v" ;;
+        "trade cancel") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
+        "trade cancel-all") names=""; flags="--account --debug --foreign --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
+        "trade amend") names=""; flags="--account --debug --format --help --keys --lock --price --profile --qty --quiet --server --venue --verbose --yes-live -q -v" ;;
+        "trade status") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
+        "trade open") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
+        "trade fills") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --since --venue --verbose -q -v" ;;
+        "trade balance") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
+        "trade positions") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
+        "trade fees") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
+        "trade reconcile") names=""; flags="--account --adopt --debug --format --help --keys --lock --profile --quiet --server --venue --verbose --wait -q -v" ;;
+        "trade kill") names=""; flags="--account --debug --format --help --keys --lock --ours --profile --quiet --server --venue --verbose --why -q -v" ;;
+        "trade arm") names=""; flags="--debug --format --help --lock --profile --quiet --verbose --why -q -v" ;;
+        "trade guard") names=""; flags="--account --debug --for --format --help --keys --lock --profile --quiet --server --silent --venue --verbose -q -v" ;;
+        "venue") names="serve"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "venue serve") names=""; flags="--control-port --debug --faults --folder --for --format --help --limits --lock --no-limits --port --profile --quiet --rate --seed --tape --tls-port --venues --verbose -q -v" ;;
         "tune-host") names="probe plan apply revert verify"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "tune-host probe") names=""; flags="--debug --format --help --lock --profile --quiet --root --verbose -q -v" ;;
         "tune-host plan") names=""; flags="--debug --format --help --lock --profile --quiet --root --script --verbose -q -v" ;;

@@ -7,12 +7,12 @@ function __kimera_at --argument-names wanted
             set skip 0
             continue
         end
-        if contains -- $word --as --axes --confidence --date --dir --edge --events --expires --for --format --from --horizon --html --journal --kind --limit --lock --lot --noise --out --output --profile --recording --repeats --replay --root --rounds --runs --save --seconds --seed --set --shape --since --source --speed --strategy --svg --symbol --table --tick --to --train --venue --version -o
+        if contains -- $word --account --as --axes --confidence --control-port --cost --date --dir --edge --events --execute --expires --faults --folder --for --format --from --horizon --html --journal --keys --kind --kinds --limit --lock --lot --market --noise --out --output --port --price --profile --qty --rate --recording --repeats --replay --root --rounds --runs --save --seconds --seed --server --set --shape --silent --since --source --speed --strategy --svg --symbol --table --tape --tick --tif --timeframe --tls-port --to --train --until --venue --venues --version --wait --why --yes-live -o -t
             set skip 1
             continue
         end
         set -l next (string join ' ' -- $place $word)
-        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench table' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench wire' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
+        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch record' 'fetch ohlcv' 'fetch trades' 'fetch funding' 'fetch markets' 'fetch ticker' 'fetch book' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench table' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench wire' 'bench venue' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench soak' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'trade' 'trade order' 'trade cancel' 'trade cancel-all' 'trade amend' 'trade status' 'trade open' 'trade fills' 'trade balance' 'trade positions' 'trade fees' 'trade reconcile' 'trade kill' 'trade arm' 'trade guard' 'venue' 'venue serve' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
             set place $next
         end
     end
@@ -28,6 +28,8 @@ complete -c kimera -n '__kimera_at ""' -f -a journal -d 'Verify, show and export
 complete -c kimera -n '__kimera_at ""' -f -a bench -d 'Measure kimera, and its peers in the same run.'
 complete -c kimera -n '__kimera_at ""' -f -a profile -d 'List, show and check profiles.'
 complete -c kimera -n '__kimera_at ""' -f -a schema -d 'Print the JSON Schema of output records.'
+complete -c kimera -n '__kimera_at ""' -f -a trade -d 'Send, cancel and follow orders; tell what accounts hold.'
+complete -c kimera -n '__kimera_at ""' -f -a venue -d 'Serve simulated exchanges for tests and paper trading.'
 complete -c kimera -n '__kimera_at ""' -f -a tune-host -d 'Probe, plan, apply, revert and verify host settings.'
 complete -c kimera -n '__kimera_at ""' -f -a doctor -d 'Check installation and host.'
 complete -c kimera -n '__kimera_at ""' -f -a completion -d 'Print shell completion for bash, zsh or fish.'
@@ -41,28 +43,41 @@ complete -c kimera -n '__kimera_at ""' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at ""' -l version -d 'Print the version.'
 complete -c kimera -n '__kimera_at ""' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at ""' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "run"' -l account -d 'Name of the account, for its journal.' -r
 complete -c kimera -n '__kimera_at "run"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "run"' -l events -d 'Stop once this many events have arrived.' -r
+complete -c kimera -n '__kimera_at "run"' -l execute -d 'Where orders go from a live venue\'s market: paper or live.' -r
 complete -c kimera -n '__kimera_at "run"' -l for -d 'Market time, such as 90s.' -r
 complete -c kimera -n '__kimera_at "run"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
 complete -c kimera -n '__kimera_at "run"' -l from -d 'Repeat a run from its manifest.' -r
 complete -c kimera -n '__kimera_at "run"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "run"' -l keys -d 'API keys (mode 0600).' -r
 complete -c kimera -n '__kimera_at "run"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "run"' -l market -d 'Market of a live venue; repeatable.' -r
 complete -c kimera -n '__kimera_at "run"' -l out -d 'Run folder; default ./runs/<id>.' -r
 complete -c kimera -n '__kimera_at "run"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
 complete -c kimera -n '__kimera_at "run"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "run"' -l replay -d 'Datasets or recordings, replayed together by time.' -r
 complete -c kimera -n '__kimera_at "run"' -l seed -d 'Seed of all randomness.' -r
+complete -c kimera -n '__kimera_at "run"' -l server -d 'A venue server on this machine in place of the venues themselves.' -r
 complete -c kimera -n '__kimera_at "run"' -l set -d 'risk.max_drawdown=0.05, gamma=0.2, glft.gamma=0.2.' -r
 complete -c kimera -n '__kimera_at "run"' -l shape -d 'threads, single or split (processes).' -r
-complete -c kimera -n '__kimera_at "run"' -l source -d 'demo or replay. Default: replay when there is what to.' -r
+complete -c kimera -n '__kimera_at "run"' -l source -d 'demo, replay or venue. Default: replay when there is what to.' -r
 complete -c kimera -n '__kimera_at "run"' -l speed -d 'max, realtime or a factor: 10x.' -r
 complete -c kimera -n '__kimera_at "run"' -l strategy -d 'Strategies, by name or file.' -r
 complete -c kimera -n '__kimera_at "run"' -l table -d 'Decision table, for strategies that read one.' -r
 complete -c kimera -n '__kimera_at "run"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "run"' -l yes-live -d 'Trade live unasked; open orders and positions up to CAP.' -r
 complete -c kimera -n '__kimera_at "run"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "run"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "fetch"' -f -a import -d 'Add recordings to the catalog; what is there already is not added again.'
+complete -c kimera -n '__kimera_at "fetch"' -f -a record -d 'Record what a venue sends, byte for byte, with the local time; `import` reads...'
+complete -c kimera -n '__kimera_at "fetch"' -f -a ohlcv -d 'Fetch bars; only what the catalog has not is asked for.'
+complete -c kimera -n '__kimera_at "fetch"' -f -a trades -d 'Fetch trades; most venues give their latest ones only, and what is missing is...'
+complete -c kimera -n '__kimera_at "fetch"' -f -a funding -d 'Fetch funding rates of perpetual swaps, such as BTC/USDT:USDT.'
+complete -c kimera -n '__kimera_at "fetch"' -f -a markets -d 'List the markets of a venue with their steps, minima and fees.'
+complete -c kimera -n '__kimera_at "fetch"' -f -a ticker -d 'Show prices now and over the last 24 hours.'
+complete -c kimera -n '__kimera_at "fetch"' -f -a book -d 'Show the book as REST has it now.'
 complete -c kimera -n '__kimera_at "fetch"' -f -a list -d 'List the datasets of the catalog.'
 complete -c kimera -n '__kimera_at "fetch"' -f -a show -d 'Show one dataset: its recordings, and its rows by day (bars: by year).'
 complete -c kimera -n '__kimera_at "fetch"' -f -a check -d 'Check sequence, checksums, books, times and bars; exit 3 when one fails.'
@@ -92,6 +107,92 @@ complete -c kimera -n '__kimera_at "fetch import"' -l venue -d 'Venue, where the
 complete -c kimera -n '__kimera_at "fetch import"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "fetch import"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "fetch import"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch record"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch record"' -l for -d 'How long: 90s, 1h. Default: Ctrl-C.' -r
+complete -c kimera -n '__kimera_at "fetch record"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch record"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch record"' -l kinds -d 'What to record: depth, trade, quote.' -r
+complete -c kimera -n '__kimera_at "fetch record"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch record"' -l out -d 'File; .gz and .zst are compressed.' -r
+complete -c kimera -n '__kimera_at "fetch record"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch record"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch record"' -l server -d 'A venue server, instead of the venue.' -r
+complete -c kimera -n '__kimera_at "fetch record"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch record"' -s o -d 'File; .gz and .zst are compressed.' -r
+complete -c kimera -n '__kimera_at "fetch record"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch record"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l open -d 'Also show the bar that is not over; never stored.'
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l server -d 'A venue server, instead of the venue.' -r
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l since -d '2024-01-31, 2024-01-31T12:30Z, 7d (ago).' -r
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l timeframe -d '1m, 1h, 1d, ...' -r
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l until -d 'Likewise. Default: now.' -r
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -s t -d '1m, 1h, 1d, ...' -r
+complete -c kimera -n '__kimera_at "fetch ohlcv"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch trades"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch trades"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch trades"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch trades"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch trades"' -l lot -d 'Quantity step, likewise.' -r
+complete -c kimera -n '__kimera_at "fetch trades"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch trades"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch trades"' -l server -d 'A venue server, instead of the venue.' -r
+complete -c kimera -n '__kimera_at "fetch trades"' -l since -d '2024-01-31, 2024-01-31T12:30Z, 7d (ago).' -r
+complete -c kimera -n '__kimera_at "fetch trades"' -l tick -d 'Price step, instead of the venue\'s present one.' -r
+complete -c kimera -n '__kimera_at "fetch trades"' -l until -d 'Likewise. Default: now.' -r
+complete -c kimera -n '__kimera_at "fetch trades"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch trades"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch trades"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch funding"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch funding"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch funding"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch funding"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch funding"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch funding"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch funding"' -l server -d 'A venue server, instead of the venue.' -r
+complete -c kimera -n '__kimera_at "fetch funding"' -l since -d '2024-01-31, 2024-01-31T12:30Z, 7d (ago).' -r
+complete -c kimera -n '__kimera_at "fetch funding"' -l until -d 'Likewise. Default: now.' -r
+complete -c kimera -n '__kimera_at "fetch funding"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch funding"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch funding"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch markets"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch markets"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch markets"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch markets"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch markets"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch markets"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch markets"' -l server -d 'A venue server, instead of the venue.' -r
+complete -c kimera -n '__kimera_at "fetch markets"' -l swaps -d 'Perpetual swaps instead of spot.'
+complete -c kimera -n '__kimera_at "fetch markets"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch markets"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch markets"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch ticker"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch ticker"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch ticker"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch ticker"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch ticker"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch ticker"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch ticker"' -l server -d 'A venue server, instead of the venue.' -r
+complete -c kimera -n '__kimera_at "fetch ticker"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch ticker"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch ticker"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch book"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch book"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch book"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch book"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch book"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch book"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch book"' -l server -d 'A venue server, instead of the venue.' -r
+complete -c kimera -n '__kimera_at "fetch book"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch book"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch book"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "fetch list"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "fetch list"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
 complete -c kimera -n '__kimera_at "fetch list"' -l help -d 'Show this message and exit.'
@@ -309,7 +410,7 @@ complete -c kimera -n '__kimera_at "ensemble table curve"' -l train -d 'Share of
 complete -c kimera -n '__kimera_at "ensemble table curve"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "ensemble table curve"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "ensemble table curve"' -s v -d 'Say more.'
-complete -c kimera -n '__kimera_at "journal"' -f -a verify -d 'Check every entry, row and file of a run; exit 3 when one was altered.'
+complete -c kimera -n '__kimera_at "journal"' -f -a verify -d 'Check every entry, row and file of a run, or an account\'s orders; exit 3 when...'
 complete -c kimera -n '__kimera_at "journal"' -f -a show -d 'Show entries in the order they were written, with names and decimals.'
 complete -c kimera -n '__kimera_at "journal"' -f -a export -d 'Write the whole journal, samples and markouts included, to one file.'
 complete -c kimera -n '__kimera_at "journal"' -f -a recover -d 'Close a run that was killed or failed: complete its journal, files and manifest.'
@@ -385,11 +486,13 @@ complete -c kimera -n '__kimera_at "bench"' -f -a features -d 'Feature updates/s
 complete -c kimera -n '__kimera_at "bench"' -f -a scale -d 'Cost per event by instruments and by depth.'
 complete -c kimera -n '__kimera_at "bench"' -f -a ring -d 'Messages/s between two processes, and how long one takes.'
 complete -c kimera -n '__kimera_at "bench"' -f -a wire -d 'Frames/s from a loopback websocket into the shared ring.'
+complete -c kimera -n '__kimera_at "bench"' -f -a venue -d 'REST orders/s and pushed book updates/s of the venue server.'
 complete -c kimera -n '__kimera_at "bench"' -f -a synthetic -d 'Events/s of the synthetic market.'
 complete -c kimera -n '__kimera_at "bench"' -f -a import -d 'Frames/s from raw recordings to events.'
 complete -c kimera -n '__kimera_at "bench"' -f -a catalog -d 'Events/s from the Parquet catalog.'
 complete -c kimera -n '__kimera_at "bench"' -f -a cold-start -d 'Milliseconds from the shell to an answer.'
 complete -c kimera -n '__kimera_at "bench"' -f -a all -d 'All of the above.'
+complete -c kimera -n '__kimera_at "bench"' -f -a soak -d 'Send frames through a websocket for minutes: rate, loss, memory.'
 complete -c kimera -n '__kimera_at "bench"' -f -a compare -d 'Compare two saved results: what changed beyond noise.'
 complete -c kimera -n '__kimera_at "bench"' -f -a page -d 'Draw saved results: plots as SVG, rows as Markdown.'
 complete -c kimera -n '__kimera_at "bench"' -l debug -d 'Show the traceback of an error.'
@@ -611,6 +714,20 @@ complete -c kimera -n '__kimera_at "bench wire"' -l save -d 'Write the records t
 complete -c kimera -n '__kimera_at "bench wire"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench wire"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "bench wire"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench venue"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench venue"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
+complete -c kimera -n '__kimera_at "bench venue"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench venue"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench venue"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench venue"' -l peers -d 'Run peers too, in turn with kimera (extra: peers).'
+complete -c kimera -n '__kimera_at "bench venue"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench venue"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench venue"' -l recording -d 'Measure on this recording too; may be repeated.' -r
+complete -c kimera -n '__kimera_at "bench venue"' -l repeats -d 'Timed repeats of each case.' -r
+complete -c kimera -n '__kimera_at "bench venue"' -l save -d 'Write the records to FILE for `compare`.' -r
+complete -c kimera -n '__kimera_at "bench venue"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench venue"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench venue"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench synthetic"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "bench synthetic"' -l events -d 'Events per repeat; 0: the benchmark\'s own.' -r
 complete -c kimera -n '__kimera_at "bench synthetic"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
@@ -681,6 +798,17 @@ complete -c kimera -n '__kimera_at "bench all"' -l save -d 'Write the records to
 complete -c kimera -n '__kimera_at "bench all"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench all"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "bench all"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench soak"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "bench soak"' -l for -d 'How long: 60s, 10m.' -r
+complete -c kimera -n '__kimera_at "bench soak"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "bench soak"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "bench soak"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "bench soak"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "bench soak"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench soak"' -l save -d 'Write the record to FILE for `page`.' -r
+complete -c kimera -n '__kimera_at "bench soak"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "bench soak"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "bench soak"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "bench compare"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "bench compare"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
 complete -c kimera -n '__kimera_at "bench compare"' -l help -d 'Show this message and exit.'
@@ -751,6 +879,256 @@ complete -c kimera -n '__kimera_at "schema"' -l quiet -d 'Say nothing when all i
 complete -c kimera -n '__kimera_at "schema"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "schema"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "schema"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade"' -f -a order -d 'Send an order, or each line of standard input; tell what became of it.'
+complete -c kimera -n '__kimera_at "trade"' -f -a cancel -d 'Cancel orders and tell what became of each; needs no leave.'
+complete -c kimera -n '__kimera_at "trade"' -f -a cancel-all -d 'Cancel all open orders of kimera at a venue; needs no leave.'
+complete -c kimera -n '__kimera_at "trade"' -f -a amend -d 'Change price or quantity of an order in place, where the venue can.'
+complete -c kimera -n '__kimera_at "trade"' -f -a status -d 'Tell orders as their venue has them.'
+complete -c kimera -n '__kimera_at "trade"' -f -a open -d 'Tell open orders, foreign ones too.'
+complete -c kimera -n '__kimera_at "trade"' -f -a fills -d 'Tell executions, oldest first, foreign ones too.'
+complete -c kimera -n '__kimera_at "trade"' -f -a balance -d 'Tell what accounts have of each asset, free and held.'
+complete -c kimera -n '__kimera_at "trade"' -f -a positions -d 'Tell what the fills of our orders came to, per market and in total.'
+complete -c kimera -n '__kimera_at "trade"' -f -a fees -d 'Tell the account\'s fees and the steps of markets.'
+complete -c kimera -n '__kimera_at "trade"' -f -a reconcile -d 'Compare journal, venue orders, fills and balances; tell every difference in...'
+complete -c kimera -n '__kimera_at "trade"' -f -a kill -d 'Stop new risk of every process at once, and cancel everything at the venues.'
+complete -c kimera -n '__kimera_at "trade"' -f -a arm -d 'Allow new risk again.'
+complete -c kimera -n '__kimera_at "trade"' -f -a guard -d 'Watch the process that trades an account; cancel its orders when it dies or...'
+complete -c kimera -n '__kimera_at "trade"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade order"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade order"' -l cost -d 'Market order: money to spend.' -r
+complete -c kimera -n '__kimera_at "trade order"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade order"' -l dry-run -d 'Print the exact request; send nothing.'
+complete -c kimera -n '__kimera_at "trade order"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade order"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade order"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade order"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade order"' -l price -d 'Limit price.' -r
+complete -c kimera -n '__kimera_at "trade order"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade order"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade order"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade order"' -l tif -d 'gtc, ioc, fok or post_only.' -r
+complete -c kimera -n '__kimera_at "trade order"' -l venue -d 'binance, coinbase, kraken, okx, ...' -r
+complete -c kimera -n '__kimera_at "trade order"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade order"' -l wait -d 'How long an order in doubt is asked for.' -r
+complete -c kimera -n '__kimera_at "trade order"' -l yes-live -d 'Leave for real orders worth CAP in all.' -r
+complete -c kimera -n '__kimera_at "trade order"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade order"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade cancel"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade cancel"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade cancel"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade cancel"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade cancel"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade cancel"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade cancel"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade cancel"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade cancel"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade cancel"' -l venue -d 'binance, coinbase, kraken, okx, ...' -r
+complete -c kimera -n '__kimera_at "trade cancel"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade cancel"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade cancel"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l foreign -d 'Also orders that kimera did not send.'
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l venue -d 'binance, coinbase, kraken, okx, ...' -r
+complete -c kimera -n '__kimera_at "trade cancel-all"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade cancel-all"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade cancel-all"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade amend"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade amend"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade amend"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade amend"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade amend"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade amend"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade amend"' -l price -d 'Limit price.' -r
+complete -c kimera -n '__kimera_at "trade amend"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade amend"' -l qty -d 'New quantity, filled part included.' -r
+complete -c kimera -n '__kimera_at "trade amend"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade amend"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade amend"' -l venue -d 'binance, coinbase, kraken, okx, ...' -r
+complete -c kimera -n '__kimera_at "trade amend"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade amend"' -l yes-live -d 'Leave for real orders worth CAP in all.' -r
+complete -c kimera -n '__kimera_at "trade amend"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade amend"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade status"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade status"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade status"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade status"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade status"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade status"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade status"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade status"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade status"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade status"' -l venue -d 'binance, coinbase, kraken, okx, ...' -r
+complete -c kimera -n '__kimera_at "trade status"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade status"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade status"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade open"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade open"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade open"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade open"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade open"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade open"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade open"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade open"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade open"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade open"' -l venue -d 'Repeatable; default: all in the keys file.' -r
+complete -c kimera -n '__kimera_at "trade open"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade open"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade open"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade fills"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade fills"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade fills"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade fills"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade fills"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade fills"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade fills"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade fills"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade fills"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade fills"' -l since -d 'How far back: 90m, 12h, 7d.' -r
+complete -c kimera -n '__kimera_at "trade fills"' -l venue -d 'Repeatable; default: all in the keys file.' -r
+complete -c kimera -n '__kimera_at "trade fills"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade fills"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade fills"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade balance"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade balance"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade balance"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade balance"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade balance"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade balance"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade balance"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade balance"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade balance"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade balance"' -l venue -d 'Repeatable; default: all in the keys file.' -r
+complete -c kimera -n '__kimera_at "trade balance"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade balance"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade balance"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade positions"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade positions"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade positions"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade positions"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade positions"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade positions"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade positions"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade positions"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade positions"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade positions"' -l venue -d 'Repeatable; default: all in the keys file.' -r
+complete -c kimera -n '__kimera_at "trade positions"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade positions"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade positions"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade fees"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade fees"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade fees"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade fees"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade fees"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade fees"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade fees"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade fees"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade fees"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade fees"' -l venue -d 'Repeatable; default: all in the keys file.' -r
+complete -c kimera -n '__kimera_at "trade fees"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade fees"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade fees"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade reconcile"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade reconcile"' -l adopt -d 'Take the venue\'s word into the journal.'
+complete -c kimera -n '__kimera_at "trade reconcile"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade reconcile"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade reconcile"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade reconcile"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade reconcile"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade reconcile"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade reconcile"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade reconcile"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade reconcile"' -l venue -d 'Repeatable; default: all in the keys file.' -r
+complete -c kimera -n '__kimera_at "trade reconcile"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade reconcile"' -l wait -d 'How long an order in doubt is asked for.' -r
+complete -c kimera -n '__kimera_at "trade reconcile"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade reconcile"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade kill"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade kill"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade kill"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade kill"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade kill"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade kill"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade kill"' -l ours -d 'Leave orders that kimera did not send.'
+complete -c kimera -n '__kimera_at "trade kill"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade kill"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade kill"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade kill"' -l venue -d 'Repeatable; default: all in the keys file.' -r
+complete -c kimera -n '__kimera_at "trade kill"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade kill"' -l why -d 'Told to whoever asks.' -r
+complete -c kimera -n '__kimera_at "trade kill"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade kill"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade arm"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade arm"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade arm"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade arm"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade arm"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade arm"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade arm"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade arm"' -l why -d 'Kept in the history.' -r
+complete -c kimera -n '__kimera_at "trade arm"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade arm"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade guard"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "trade guard"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "trade guard"' -l for -d 'Stop after 90s, 10m, ...' -r
+complete -c kimera -n '__kimera_at "trade guard"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "trade guard"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "trade guard"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "trade guard"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "trade guard"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "trade guard"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade guard"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade guard"' -l silent -d 'Longest time without a pulse.' -r
+complete -c kimera -n '__kimera_at "trade guard"' -l venue -d 'Repeatable; default: all in the keys file.' -r
+complete -c kimera -n '__kimera_at "trade guard"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "trade guard"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade guard"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "venue"' -f -a serve -d 'Serve venues on 127.0.0.1 until Ctrl-C: their real protocols over a matching...'
+complete -c kimera -n '__kimera_at "venue"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "venue"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "venue"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "venue"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "venue"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "venue"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "venue"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "venue"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "venue"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "venue serve"' -l control-port -d 'Control API; 0: a free port.' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "venue serve"' -l faults -d 'Faults to inject, TOML.' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l folder -d 'Where CA and keys are written.' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l for -d 'Stop after 90s, 10m, ...' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "venue serve"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "venue serve"' -l limits -d 'Keep the venues\' rate limits.'
+complete -c kimera -n '__kimera_at "venue serve"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l no-limits -d 'Keep the venues\' rate limits.'
+complete -c kimera -n '__kimera_at "venue serve"' -l port -d 'Plain HTTP and websocket; 0: a free port.' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "venue serve"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "venue serve"' -l rate -d 'Background acts per second and market.' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l seed -d 'Seed of background, history and keys.' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l tape -d 'A recorded book as background; repeatable.' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l tls-port -d 'TLS; 0: a free port.' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l venues -d 'Names with commas between; all by default.' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "venue serve"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "venue serve"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "tune-host"' -f -a probe -d 'Show each item: value, advice, why, effect.'
 complete -c kimera -n '__kimera_at "tune-host"' -f -a plan -d 'Show the exact changes, as records or a script.'
 complete -c kimera -n '__kimera_at "tune-host"' -f -a apply -d 'Make the changes as root, journalled and read back.'
