@@ -98,8 +98,8 @@ class AccountOrders:
         return None if client_id is None else self.states[client_id]
 
     def unsettled(self) -> Iterator[OrderState]:
-        """Yield the orders that are not over, or of which fills are owed."""
-        return (self.states[client_id] for client_id in self._unsettled)
+        """Yield the orders that are not over or owe fills; entries may come while it is walked."""
+        return (self.states[client_id] for client_id in list(self._unsettled))
 
     def live(self) -> Iterator[OrderState]:
         """Yield the orders that are or may be at the venue."""

@@ -395,6 +395,18 @@ def test_foreign_orders_and_fills_are_kept_apart(client):
     assert client.state.phase is Phase.SENT
 
 
+def test_orders_may_end_while_they_are_walked(make):
+    clients = [Client(make, number=n) for n in (1, 2)]
+    orders = clients[0].orders
+    second = clients[1].intent
+    orders.apply(Planned(intent=second))
+    orders.apply(Released(client_id=second.client_id, ts_ns=1, expires_ns=2))
+    for state in orders.live():
+        done = make.order(state.intent, status="canceled", filled=Decimal(0))
+        orders.apply(OrderUpdate(order=done))
+    assert list(orders.live()) == []
+
+
 def test_unknown_entries_change_nothing(client):
     nothing = Answered(client_id="km", outcome=TIMEOUT)
     assert client.orders.apply(nothing) == []
