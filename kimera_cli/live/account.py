@@ -41,7 +41,7 @@ from kimera_cli.venues.trading import Trading
 
 LATE_S = 1.0
 """An order that could not be sent for so long is not sent."""
-STREAM_UP_S = 15.0
+STREAM_UP_S = 60.0
 REPEAT_NS = 10_000_000_000
 """The same trouble is told once in so long."""
 
