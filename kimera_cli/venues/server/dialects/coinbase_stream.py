@@ -63,6 +63,9 @@ class Stream(Conversation):
             self._error("invalid message")
             return
         channel, products = str(wanted.get("channel", "")), wanted.get("product_ids") or []
+        if not isinstance(products, list):
+            self._error("invalid message")
+            return
         symbols = [symbol_of(product) for product in products]
         unknown = [s for s in symbols if s not in self.exchange.desks]
         if channel not in (*PUBLIC, "user") or unknown:

@@ -68,7 +68,7 @@ def _funds(market: Market | None) -> str:
 def parse(body: dict[str, Any]) -> OrderRequest:
     """Return what a new order's body asks for; HttpError when it is not well formed."""
     side, kind = body.get("side"), body.get("type", "limit")
-    tif, stp = str(body.get("time_in_force") or "GTC"), body.get("stp", "dc")
+    tif, stp = str(body.get("time_in_force") or "GTC"), str(body.get("stp", "dc"))
     client_id = str(body.get("client_oid") or "")
     post_only = body.get("post_only") is True
     if side not in ("buy", "sell"):

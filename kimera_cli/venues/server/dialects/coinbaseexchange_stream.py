@@ -43,6 +43,14 @@ class Refused(Exception):  # noqa: N818 - a venue's answer
     """A subscription is not accepted: `reason` of the error message."""
 
 
+def _list(wanted: dict[str, Any], name: str) -> list[Any]:
+    """Return a list of a request, empty when it is not there; Refused when it is none."""
+    found = wanted.get(name) or []
+    if not isinstance(found, list):
+        raise Refused(f"{name} is not a list")
+    return found
+
+
 class Stream(Conversation):
     """One connection."""
 
@@ -91,16 +99,16 @@ class Stream(Conversation):
 
     def _channels(self, wanted: dict[str, Any]) -> list[tuple[str, list[str]]]:
         """Return (channel, symbols) of a request; Refused names what is wrong."""
-        products = wanted.get("product_ids") or []
+        products = _list(wanted, "product_ids")
         found = []
-        for each in wanted.get("channels") or []:
+        for each in _list(wanted, "channels"):
             named = each if isinstance(each, dict) else {"name": each}
             name = ALIASES.get(str(named.get("name")), str(named.get("name")))
             if name not in CHANNELS:
                 raise Refused(f"{name} is not a valid channel")
             if name in SIGNED and not self.account:
                 raise Refused(f"{name} channel requires authentication")
-            chosen = [symbol_of(p) for p in [*products, *(named.get("product_ids") or [])]]
+            chosen = [symbol_of(p) for p in [*products, *_list(named, "product_ids")]]
             for symbol in chosen:
                 if symbol not in self.exchange.desks:
                     raise Refused(f"{symbol.replace('/', '-')} is not a valid product")

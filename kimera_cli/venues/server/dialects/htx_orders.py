@@ -168,10 +168,14 @@ def cancel_client(exchange: Exchange, key: Key, body: object) -> int:
     return 10
 
 
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def cancel_batch(exchange: Exchange, key: Key, body: object) -> Body:
     """Cancel up to fifty orders by either id."""
     wanted = body if isinstance(body, dict) else {}
-    ids, client_ids = wanted.get("order-ids") or [], wanted.get("client-order-ids") or []
+    ids, client_ids = (_list(wanted.get(n)) for n in ("order-ids", "client-order-ids"))
     if bool(ids) == bool(client_ids) or len(ids) + len(client_ids) > 50:
         raise HtxError("bad-request", "expected 1 to 50 of order-ids or client-order-ids")
     done: list[str] = []
@@ -200,7 +204,7 @@ def cancel_open(exchange: Exchange, key: Key, body: object) -> Body:
     chosen = {name for name in str(wanted.get("symbol") or "").split(",") if name}
     side, kinds = wanted.get("side"), str(wanted.get("types") or "")
     try:
-        most = min(int(wanted.get("size") or MOST_AT_ONCE), MOST_AT_ONCE)
+        most = min(int(str(wanted.get("size") or MOST_AT_ONCE)), MOST_AT_ONCE)
     except ValueError:
         raise errors.malformed("size") from None
     found = [
