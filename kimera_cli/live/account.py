@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 from kimera_cli.errors import KimeraError, RunError, VenueError
@@ -165,17 +166,17 @@ class Account:
         kind = int(row["kind"])
         if kind == REQ_NEW:
             order = self.bridge.begin(row)
-            self._later(order, self._place(order, int(row["type"]), int(row["ts_ns"])))
+            self._later(order, partial(self._place, order, int(row["type"]), int(row["ts_ns"])))
             return
         known = self.bridge.order(int(row["id"]))
         if known is None:
             return  # it is over, and the loop is being told
         if kind == REQ_CANCEL:
             known.wants = None
-            self._later(known, self._cancel(known))
+            self._later(known, partial(self._cancel, known))
         elif kind == REQ_AMEND:
             wants = (int(row["px_ticks"]), int(row["qty_lots"]))
-            self._later(known, self._amend(known, wants))
+            self._later(known, partial(self._amend, known, wants))
 
     async def close(self) -> None:
         """Send nothing more, cancel what is open, wait until the venue has said so of each."""
@@ -184,7 +185,7 @@ class Account:
             task.cancel()
         for order in self.bridge.open_orders():
             order.wants = None
-            self._later(order, self._cancel(order))
+            self._later(order, partial(self._cancel, order))
         while self._tasks:
             await asyncio.wait(self._tasks)
         await self.alive.stop()
@@ -205,13 +206,13 @@ class Account:
             "gate_to_bytes_ns": {"p50": times.median_ns, "p99": times.p99_ns, "max": times.max_ns},
         }
 
-    def _later(self, order: LoopOrder, work: Coroutine[Any, Any, None]) -> None:
+    def _later(self, order: LoopOrder, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do it behind what is being done about the same order."""
         lock = self._locks.setdefault(order.id, asyncio.Lock())
 
         async def turn() -> None:
             async with lock:
-                await work
+                await work()
 
         task = asyncio.ensure_future(turn())
         self._tasks.add(task)
