@@ -8,16 +8,18 @@ turn, price:size, as they are written.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import zip_longest
 from zlib import crc32
 
 import msgspec
 
+from kimera_cli.venues.server import amounts
 from kimera_cli.venues.server.depth import Levels
 from kimera_cli.venues.server.dialects.book_channel import BookChannel
 from kimera_cli.venues.server.dialects.depth_window import Delta
 from kimera_cli.venues.server.dialects.okx_public import rows
-from kimera_cli.venues.server.dialects.okx_text import ms, name_of, price, size
+from kimera_cli.venues.server.dialects.okx_text import ms, name_of
 from kimera_cli.venues.server.exchange import Exchange
 from kimera_cli.venues.server.frames import Frame, text_frame
 from kimera_cli.venues.server.model import Market, Side
@@ -89,13 +91,16 @@ class BookWriter:
 
 def checksum(channel: BookChannel) -> int:
     """Return the checksum of a channel's best levels."""
-    market = channel.market
-    bids, asks = channel.window.best(_CHECKED)
-    text = ":".join(
-        f"{price(market, level[0])}:{size(market, level[1])}"
-        for pair in zip_longest(bids, asks)
-        for level in pair
-        if level is not None
+    tick, lot = channel.market.tick_atoms, channel.market.lot_atoms
+    bids, asks = (
+        [_level(px * tick, lots * lot) for px, lots in side]
+        for side in channel.window.best(_CHECKED)
     )
+    text = ":".join(each for pair in zip_longest(bids, asks) for each in pair if each is not None)
     unsigned = crc32(text.encode())
     return unsigned - (1 << 32) if unsigned >= 1 << 31 else unsigned
+
+
+@lru_cache(maxsize=1 << 16)
+def _level(px_atoms: int, size_atoms: int) -> str:
+    return f"{amounts.text(px_atoms)}:{amounts.text(size_atoms)}"

@@ -7,6 +7,7 @@ top; an order that is refused has it in its own entry, as sCode and sMsg.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kimera_cli.venues.server import amounts
@@ -15,6 +16,8 @@ from kimera_cli.venues.server.model import Market, Reject
 NS_PER_MS = 1_000_000
 FIRST_CODE = 10_001
 """instIdCode of the first market."""
+_text = lru_cache(maxsize=1 << 16)(amounts.text)
+"""Levels are written again and again, for their checksums."""
 
 
 class Refusal(NamedTuple):
@@ -142,9 +145,9 @@ def micros(ts_ns: int) -> str:
 
 def price(market: Market, px_ticks: int) -> str:
     """Return a price without trailing zeros."""
-    return amounts.text(px_ticks * market.tick_atoms)
+    return _text(px_ticks * market.tick_atoms)
 
 
 def size(market: Market, lots: int) -> str:
     """Return a size without trailing zeros."""
-    return amounts.text(lots * market.lot_atoms)
+    return _text(lots * market.lot_atoms)
