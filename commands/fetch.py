@@ -1,4 +1,4 @@
-"""`kimera fetch`: record, import, list, show, check, export and remove market data."""
+"""`kimera fetch`: fetch, record, import, list, show, check, export and remove market data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kimera_cli.commands import fetch_record
+from kimera_cli.commands import fetch_history, fetch_now, fetch_record
 from kimera_cli.errors import KimeraError, UsageError
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ def import_(
 
 
 app.command()(fetch_record.record)
+for _command in (fetch_history.ohlcv, fetch_history.trades, fetch_history.funding):
+    app.command()(_command)
+for _command in (fetch_now.markets, fetch_now.ticker, fetch_now.book):
+    app.command()(_command)
 
 
 @app.command("list")

@@ -1125,7 +1125,7 @@ complete -c kimera -n '__kimera_at "venue serve"' -l rate -d 'Background acts pe
 complete -c kimera -n '__kimera_at "venue serve"' -l seed -d 'Seed of background, history and keys.' -r
 complete -c kimera -n '__kimera_at "venue serve"' -l tape -d 'A recorded book as background; repeatable.' -r
 complete -c kimera -n '__kimera_at "venue serve"' -l tls-port -d 'TLS; 0: a free port.' -r
-complete -c kimera -n '__kimera_at "venue serve"' -l venues -d 'Names with commas between; all by default.' -r
+complete -c kimera -n '__kimera_at "venue serve"' -l venues -d 'Names with commas between; default: all.' -r
 complete -c kimera -n '__kimera_at "venue serve"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "venue serve"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "venue serve"' -s v -d 'Say more.'

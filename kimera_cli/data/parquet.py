@@ -164,5 +164,5 @@ def _damaged(path: Path, why: object) -> DataError:
 
 
 def layout_of(family: str) -> np.dtype[Any]:
-    """Return EVENT for the families l2 and l3, OHLCV for those of bars."""
-    return EVENT if family in ("l2", "l3") else OHLCV
+    """Return EVENT for the families l2, l3 and trades, OHLCV for those of bars."""
+    return EVENT if family in ("l2", "l3", "trades") else OHLCV

@@ -12,7 +12,7 @@ from kimera_cli.data.manifest import DatasetInfo
 from kimera_cli.data.parquet import layout_of, read_rows
 from kimera_cli.errors import DataError
 from kimera_cli.instrument import Instrument
-from kimera_cli.layouts import EVENT, OHLCV, VENUES, Events
+from kimera_cli.layouts import EVENT, VENUES, Events
 from kimera_cli.units import NS_PER_DAY
 
 CHUNK = 16_384
@@ -87,7 +87,7 @@ class EventSource:
 
     def require_replayable(self) -> None:
         """Raise unless a loop can run on this: DataError `data.family`, `data.time_backwards`."""
-        if layout_of(self.family) == OHLCV:
+        if self.family not in ("l2", "l3"):
             raise DataError(
                 "data.family",
                 f"expected a dataset of events (l2 or l3), was {self.dataset}",

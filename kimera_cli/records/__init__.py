@@ -15,6 +15,16 @@ from kimera_cli.records.data import (
     Imported,
     Recording,
 )
+from kimera_cli.records.history import (
+    BookSnapshot,
+    Candle,
+    Fetched,
+    FundingRate,
+    Gap,
+    PublicTrade,
+    Ticker,
+    VenueMarket,
+)
 from kimera_cli.records.host import Doctor, HostChange, HostItem, HostResult, Jitter, Preparation
 from kimera_cli.records.journal import JournalCheck, JournalEntry
 from kimera_cli.records.orders import Difference
@@ -51,7 +61,9 @@ __all__ = [
     "Bar",
     "Bench",
     "BenchChange",
+    "BookSnapshot",
     "Breaker",
+    "Candle",
     "Check",
     "Comparison",
     "Dataset",
@@ -65,8 +77,11 @@ __all__ = [
     "Error",
     "Event",
     "Exported",
+    "Fetched",
     "Fill",
     "Funding",
+    "FundingRate",
+    "Gap",
     "Halt",
     "HostChange",
     "HostItem",
@@ -83,6 +98,7 @@ __all__ = [
     "Preparation",
     "ProfileInfo",
     "ProfileValue",
+    "PublicTrade",
     "Record",
     "Recording",
     "ReportFile",
@@ -94,6 +110,7 @@ __all__ = [
     "TablePoint",
     "TableQuality",
     "TableUse",
+    "Ticker",
     "TradeBalance",
     "TradeFees",
     "TradeFill",
@@ -102,5 +119,6 @@ __all__ = [
     "TradeRequest",
     "VenueEnded",
     "VenueListening",
+    "VenueMarket",
     "Written",
 ]

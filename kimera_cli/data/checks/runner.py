@@ -31,6 +31,7 @@ from kimera_cli.records import Check
 FAMILIES: dict[str, tuple[type[Checker], ...]] = {
     "l2": (NumberChecks, BookChecks, TimeChecks, ValueChecks),
     "l3": (OrderChecks, TimeChecks, ValueChecks),
+    "trades": (NumberChecks, TimeChecks, ValueChecks),
 }
 """Checks by family of data; any other family is one of bars."""
 

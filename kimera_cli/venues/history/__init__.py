@@ -1,0 +1,1 @@
+"""History and market data of venues over REST, through ccxt, into the catalog."""
