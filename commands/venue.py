@@ -12,6 +12,7 @@ from kimera_cli.errors import UsageError
 if TYPE_CHECKING:
     from kimera_cli.context import Context
     from kimera_cli.data.source import EventSource
+    from kimera_cli.records import Record
 
 app = typer.Typer(
     help="Simulated exchanges on this machine.",
@@ -25,6 +26,19 @@ def _port(text: str) -> Any:
     return typer.Option(help=text, min=0, max=65535)
 
 
+Names = Annotated[str, typer.Option("--venues", help="Names with commas between; default: all.")]
+Plain = Annotated[int, _port("Plain HTTP and websocket; 0: a free port.")]
+Tls = Annotated[int, _port("TLS; 0: a free port.")]
+Controls = Annotated[int, _port("Control API; 0: a free port.")]
+Seed = Annotated[int, typer.Option(help="Seed of background, history and keys.")]
+Script = Annotated[Path | None, typer.Option(metavar="FILE", help="Faults to inject, TOML.")]
+Rate = Annotated[float, typer.Option(help="Background acts per second and market.")]
+Tapes = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SYMBOL=DATASET", help="A recorded book as background; repeatable."),
+]
+Limits = Annotated[bool, typer.Option(help="Keep the venues' rate limits.")]
+Folder = Annotated[Path | None, typer.Option(metavar="DIR", help="Where CA and keys are written.")]
 Duration = Annotated[
     str | None, typer.Option("--for", metavar="DURATION", help="Stop after 90s, 10m, ...")
 ]
@@ -38,60 +52,42 @@ def _group() -> None:
 @app.command()
 def serve(
     ctx: typer.Context,
-    venues: Annotated[
-        str, typer.Option("--venues", help="Names with commas between; all by default.")
-    ] = "",
-    port: Annotated[int, _port("Plain HTTP and websocket; 0: a free port.")] = 0,
-    tls_port: Annotated[int, _port("TLS; 0: a free port.")] = 0,
-    control_port: Annotated[int, _port("Control API; 0: a free port.")] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of background, history and keys.")] = 0,
-    faults: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Faults to inject, TOML.")
-    ] = None,
-    rate: Annotated[float, typer.Option(help="Background acts per second and market.")] = 20.0,
-    tape: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SYMBOL=DATASET", help="A recorded book as background; repeatable."),
-    ] = None,
-    limits: Annotated[bool, typer.Option(help="Keep the venues' rate limits.")] = True,
-    folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where CA and keys are written.")
-    ] = None,
+    venues: Names = "",
+    port: Plain = 0,
+    tls_port: Tls = 0,
+    control_port: Controls = 0,
+    seed: Seed = 0,
+    faults: Script = None,
+    rate: Rate = 20.0,
+    tape: Tapes = None,
+    limits: Limits = True,
+    folder: Folder = None,
     for_: Duration = None,
 ) -> None:
     """Serve venues on 127.0.0.1 until Ctrl-C: their real protocols over a matching engine."""
+    from kimera_cli.venues.server import serve as server
     from kimera_cli.venues.server.build import Setup
     from kimera_cli.venues.server.dialects import available
     from kimera_cli.venues.server.faults import read_script
-    from kimera_cli.venues.server.serve import Ports, serve
 
     world: Context = ctx.obj
     names = [name.strip() for name in venues.split(",") if name.strip()] or available()
-    rules = read_script(faults) if faults else []
-    seconds = _seconds(for_)
-    tapes = dict(_tape(world, each) for each in tape or ())
     if rate < 0:
         raise UsageError("usage.rate", f"expected a --rate of 0 or more, was {rate:g}")
+    tapes = dict(_tape(world, each) for each in tape or ())
+    setup = Setup(venues=names, seed=seed, rate=rate, limits=limits, tapes=tapes)
+    rules, seconds = read_script(faults) if faults else [], _seconds(for_)
+    ports, home = server.Ports(port, tls_port, control_port), folder or world.home / "venue"
     with world.output() as out:
 
-        def announce(record: object) -> None:
-            out.emit(record)  # type: ignore[arg-type]
+        def announce(record: Record) -> None:
+            out.emit(record)
             out.show()
 
         def bug(venue: str, where: str, error: Exception) -> None:
             world.diagnostics.warning(f"{venue}: {where}: {type(error).__name__}: {error}")
 
-        ended = serve(
-            Setup(venues=names, seed=seed, rate=rate, limits=limits, tapes=tapes),
-            Ports(port, tls_port, control_port),
-            folder or world.home / "venue",
-            rules,
-            world.now_ns,
-            bug,
-            announce,
-            seconds,
-        )
-        for record in ended:
+        for record in server.serve(setup, ports, home, rules, world.now_ns, bug, announce, seconds):
             out.emit(record)
 
 
