@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import fcntl
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 import uvloop
 
+from kimera_cli.errors import VenueError
 from kimera_cli.records import VenueEnded, VenueListening
 from kimera_cli.venues.server.build import Setup, build_host, client_key
 from kimera_cli.venues.server.ca import make_authority
@@ -107,5 +109,23 @@ def serve(
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), for_s)
 
-    uvloop.run(run())
+    with _claimed(folder):
+        uvloop.run(run())
     return ended(host)
+
+
+@contextlib.contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Hold a folder: a second server would replace the certificates that the first one serves."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "server.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise VenueError(
+                "venue.folder",
+                f"expected {folder} free, was in use by another venue server",
+                "give this one a folder of its own: --folder DIR",
+                file=str(folder),
+            ) from None
+        yield

@@ -89,11 +89,14 @@ def test_bad_options(kimera: Any, args: list[str], code: str, words: str) -> Non
     assert words in error["message"] + error["hint"]
 
 
-def test_a_port_that_is_taken(kimera: Any) -> None:
+def test_a_port_or_a_folder_that_is_taken(kimera: Any, tmp_path: Path) -> None:
     process = kimera.start("venue", "serve", "--venues", "binance")
     port = json.loads(process.stdout.readline())["port"]
-    done = kimera("venue", "serve", "--venues", "binance", "--port", str(port))
-    assert done.code != 0
-    assert done.err_json[0]["code"] == "venue.port"
+    again = ("venue", "serve", "--venues", "binance", "--for", "100ms")
+    done = kimera(*again, "--port", str(port), "--folder", tmp_path / "other")
+    assert (done.code, done.err_json[0]["code"]) == (4, "venue.port")
+    done = kimera(*again)
+    assert (done.code, done.err_json[0]["code"]) == (4, "venue.folder")
+    assert "--folder" in done.err_json[0]["hint"]
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
