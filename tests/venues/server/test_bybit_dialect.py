@@ -210,6 +210,8 @@ def test_an_address_that_goes_too_far_is_banned_for_ten_minutes() -> None:
         ({"orderLinkId": "a b"}, 170130),
         ({"isLeverage": 1}, 170130),
         ({"smpType": "Maybe"}, 170130),
+        ({"stopLoss": "48000"}, 170130),
+        ({"orderFilter": "tpslOrder"}, 170130),
         ({"price": "49000.05"}, 170134),
         ({"qty": "0.0100001"}, 170137),
         ({"qty": "0.00001"}, 170136),

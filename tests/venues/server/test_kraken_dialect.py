@@ -178,6 +178,8 @@ def test_orders_have_their_own_counter_and_cancels_pass_it() -> None:
         ),
         ({"volume": "0.010000001"}, "EGeneral:Invalid arguments:volume"),
         ({"stptype": "maybe"}, "EGeneral:Invalid arguments:stp_type"),
+        ({"expiretm": "+60"}, "EGeneral:Invalid arguments:expiretm"),
+        ({"reduce_only": "true"}, "EGeneral:Invalid arguments:reduce_only"),
     ],
 )
 def test_refusals(kraken: Direct, changes: dict[str, str], error: str) -> None:

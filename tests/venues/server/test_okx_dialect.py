@@ -221,6 +221,7 @@ def test_public_requests_are_counted_by_address() -> None:
         ({"side": "sell", "sz": "11"}, "51008"),
         ({"px": "1000000"}, "51006"),
         ({"stpMode": "none"}, "51000"),
+        ({"attachAlgoOrds": [{"slTriggerPx": "1"}]}, "51000"),
         ({"ordType": "market", "tgtCcy": "gold"}, "51000"),
     ],
 )

@@ -22,6 +22,8 @@ SMP: Final[Mapping[str, SelfTrade]] = {
     "CancelTaker": "cancel_newest",
     "CancelBoth": "cancel_both",
 }
+_ABSENT = ("triggerPrice", "takeProfit", "stopLoss", "slippageTolerance", "reduceOnly")
+"""Parameters of kinds of orders that are not here."""
 Parameters = Mapping[str, Any]
 
 
@@ -43,8 +45,11 @@ def order_request(names: Names, parameters: Parameters) -> OrderRequest:
         raise invalid("smpType")
     if str(parameters.get("isLeverage", 0)) != "0":
         raise invalid("isLeverage")
-    if parameters.get("orderFilter", "Order") != "Order" or parameters.get("triggerPrice"):
+    if parameters.get("orderFilter", "Order") != "Order":
         raise invalid("orderFilter")
+    for name in _ABSENT:
+        if parameters.get(name):
+            raise invalid(name)
     size = _text(parameters, "qty")
     unit = _unit(parameters, kind, side)
     return OrderRequest(

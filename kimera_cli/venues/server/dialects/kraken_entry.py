@@ -26,6 +26,15 @@ _SELF_TRADE: dict[str, SelfTrade] = {
 }
 _TIFS: dict[str, Tif] = {"gtc": "gtc", "ioc": "ioc"}
 _FLAGS = {"post", "fciq", "nompp", "viqc"}
+_REST_ABSENT = (
+    "price2", "trigger", "close", "close[ordertype]", "starttm", "expiretm", "displayvol",
+    "reduce_only",
+)  # fmt: skip
+_WS_ABSENT = (
+    "triggers", "conditional", "effective_time", "expire_time", "display_qty", "margin",
+    "reduce_only",
+)  # fmt: skip
+"""Parameters of kinds of orders that are not here."""
 _MAX_USERREF = 1 << 31
 
 
@@ -72,7 +81,7 @@ def rest_order(pairs: Pairs, parameters: Parameters) -> OrderRequest:
         "userref": parameters.get("userref"),
         "self_trade": str(parameters.get("stptype", "cancel_newest")).replace("-", "_"),
     }
-    _refuse_others(parameters, ("price2", "close", "close[ordertype]", "expiretm", "displayvol"))
+    _refuse_others(parameters, _REST_ABSENT)
     market = pairs.find(str(parameters.get("pair", "")))
     return _request(market.symbol, fields, ("type", "ordertype", "volume", "timeinforce"))
 
@@ -95,7 +104,7 @@ def ws_order(pairs: Pairs, parameters: Parameters) -> OrderRequest:
         raise bad("fee_preference")
     if parameters.get("limit_price_type", "static") != "static":
         raise bad("limit_price_type")
-    _refuse_others(parameters, ("triggers", "conditional", "expire_time", "display_qty", "margin"))
+    _refuse_others(parameters, _WS_ABSENT)
     market = pairs.find_v2(str(parameters.get("symbol", "")))
     return _request(market.symbol, fields, ("side", "order_type", "order_qty", "time_in_force"))
 
@@ -112,7 +121,7 @@ def batch_of(parameters: Parameters, most: int, **shared: object) -> list[Parame
 
 def _refuse_others(parameters: Mapping[str, Any], names: tuple[str, ...]) -> None:
     for name in names:
-        if parameters.get(name):
+        if parameters.get(name) not in (None, "", "0", 0, False, "false"):
             raise bad(name)
 
 

@@ -38,6 +38,8 @@ def order_request(names: Names, parameters: Parameters) -> OrderRequest:
     for name in ("tdMode", "side", "ordType", "sz"):
         if not parameters.get(name):
             raise empty(name)
+    if parameters.get("attachAlgoOrds"):
+        raise wrong("attachAlgoOrds")
     if parameters["tdMode"] != "cash":
         raise OkxError("51010", "Request unsupported under current account mode")
     side, kind = _SIDES.get(str(parameters["side"])), str(parameters["ordType"])
