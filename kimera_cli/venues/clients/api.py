@@ -103,6 +103,8 @@ class VenueApi(ABC):
         if found is not None:
             return found
         wanted = bare(symbol)
+        if (name := self._names.get(wanted)) is not None:
+            return self.listings[name]
         for listing in self.listings.values():
             instrument = listing.instrument
             if wanted in (bare(instrument.symbol), bare(instrument.base + instrument.quote)):

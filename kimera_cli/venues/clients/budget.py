@@ -96,6 +96,8 @@ class Budget:
 
         Whoever waits goes by kind (cancel, place, query), then in the order of asking.
         """
+        if not self._queue and self._charge(kind, weight) == 0:
+            return
         entry = (_RANK[kind], next(self._numbers), asyncio.Event())
         heapq.heappush(self._queue, entry)
         waited = False
@@ -145,12 +147,19 @@ class Budget:
 
     def _wait_ns(self, entry: tuple[int, int, asyncio.Event], kind: Kind, weight: int) -> int:
         """Count the request and return 0; else return how long to wait before asking again."""
-        self.check()
-        now = self.world.monotonic_ns()
-        if self.paused_until_ns > now:
-            return self.paused_until_ns - now
         if self._queue[0] is not entry:
+            self.check()
             return _NS  # woken as soon as those before it have gone
+        return self._charge(kind, weight)
+
+    def _charge(self, kind: Kind, weight: int) -> int:
+        """Take a request's cost and return 0, or take nothing and return when it may fit, in ns."""
+        now = self.world.monotonic_ns()
+        if self.paused_until_ns:
+            self.check()
+            if self.paused_until_ns > now:
+                return self.paused_until_ns - now
+            self.paused_until_ns = 0
         buckets = self._buckets.values()
         for bucket in buckets:
             bucket.refill(now)

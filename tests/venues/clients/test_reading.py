@@ -71,6 +71,8 @@ def test_kraken_answers(captured: Any) -> None:
     assert (instrument.symbol, instrument.tick, instrument.lot) == (
         "XBTUSDT", Decimal("0.1"), Decimal("1E-8"),
     )  # fmt: skip
+    for spelling in ("XBTUSDT", "XBT/USDT", "BTC/USDT", "btc-usdt", "xbtusdt"):
+        assert venue.listing(spelling) is listing
     assert venue.symbol("BTC/USDT") == venue.symbol("XBT/USDT") == "XBTUSDT"
     orders = venue.read_orders(captured("kraken/http_open_orders"), NONE).items
     assert orders[0].venue_order_id == "O26VBY-ISGAE-JP5TLU"
