@@ -103,8 +103,10 @@ class History:
             return list(sources)
         low, high = int(rows[self._time].min()), int(rows[self._time].max())
         found = [each for each in sources if each.start_ns <= high and each.end_ns >= low]
+        if not joins or any(each.start_ns <= low for each in found):
+            return found
         before = [each for each in sources if each.end_ns < low]
-        return [*before[-1:], *found] if joins else found
+        return [*before[-1:], *found]
 
     def _merge(
         self, where: Path, held: Sequence[Part], rows: Rows, *, whole: bool = False
