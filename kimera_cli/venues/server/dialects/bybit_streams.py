@@ -141,7 +141,8 @@ class PublicConversation(Conversation):
         for symbol, told in self._tickers.items():
             if now_ns - told >= every_ns and self.dialect.touched.get(symbol, 0) > told:
                 self._tickers[symbol] = now_ns
-                self.say(self.dialect.stream.ticker(self.exchange.market(symbol)))
+                make = partial(self.dialect.stream.ticker, self.exchange.market(symbol))
+                self.say(self.dialect.once(("tickers", symbol), make))
 
     def closed(self) -> None:
         """Forget the books of this connection."""

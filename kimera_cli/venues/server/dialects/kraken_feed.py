@@ -15,6 +15,8 @@ from kimera_cli.venues.server.model import Candle, Market, Ticker, Trade
 
 SNAPSHOT_TRADES = 50
 SNAPSHOT_BARS = 720
+Best = tuple[tuple[int, int], tuple[int, int]]
+"""Best bid and ask: price in ticks, lots."""
 
 
 class Feed:
@@ -34,16 +36,13 @@ class Feed:
         )
         return text_frame(f'{{"channel":"trade","type":"{kind}","data":[{entries}]}}')
 
-    def best(self, market: Market) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    def best(self, market: Market) -> Best | None:
         """Return the best bid and ask (price, lots), None when a side is empty."""
         bids, asks = self._exchange.book(market.symbol, 1)
         return (bids[0], asks[0]) if bids and asks else None
 
-    def ticker(self, market: Market, kind: str) -> Frame | None:
-        """Return a message of the ticker, None while a side of the book is empty."""
-        best = self.best(market)
-        if best is None:
-            return None
+    def ticker(self, market: Market, kind: str, best: Best) -> Frame:
+        """Return a message of the ticker."""
         day, now = self._day(market), self._exchange.clock.now_ns()
         (bid, bid_lots), (ask, ask_lots) = best
         last = market.last_px

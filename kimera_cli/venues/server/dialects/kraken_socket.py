@@ -16,7 +16,7 @@ import msgspec
 from kimera_cli.venues.server.dialect import Conversation, Request, Socket
 from kimera_cli.venues.server.dialects.kraken_auth import KrakenError, bad
 from kimera_cli.venues.server.dialects.kraken_books import DEPTHS
-from kimera_cli.venues.server.dialects.kraken_feed import SNAPSHOT_TRADES
+from kimera_cli.venues.server.dialects.kraken_feed import SNAPSHOT_TRADES, Best
 from kimera_cli.venues.server.dialects.kraken_private_feed import PrivateFeed
 from kimera_cli.venues.server.dialects.kraken_public import INTERVALS
 from kimera_cli.venues.server.dialects.kraken_requests import Requests
@@ -50,7 +50,7 @@ class KrakenConversation(Conversation):
         self._books: dict[str, int] = {}
         self._trades: set[str] = set()
         self._tickers: dict[str, str] = {}
-        self._best: dict[str, object] = {}
+        self._best: dict[str, Best | None] = {}
         self._bars: dict[str, set[int]] = {}
         self._spoken_ns = dialect.clock.now_ns()
         self.private = PrivateFeed(dialect, self.say)
@@ -176,8 +176,8 @@ class KrakenConversation(Conversation):
                 raise bad("event_trigger")
             self._tickers[symbol] = trigger
             result["event_trigger"] = trigger
-            self._best[symbol] = feed.best(market)
-            follow = partial(feed.ticker, market, "snapshot")
+            best = self._best[symbol] = feed.best(market)
+            follow = partial(feed.ticker, market, "snapshot", best) if best else lambda: None
         else:
             minutes = parameters.get("interval", 1)
             if minutes not in INTERVALS:
@@ -226,7 +226,7 @@ class KrakenConversation(Conversation):
             best = self.dialect.feed.best(market)
             if best != self._best[market.symbol]:
                 self._best[market.symbol] = best
-                self._tell_ticker(market)
+                self._tell_ticker(market, best)
 
     def _traded(self, event: Traded) -> None:
         market, once, feed = event.market, self.dialect.once, self.dialect.feed
@@ -234,15 +234,16 @@ class KrakenConversation(Conversation):
         if symbol in self._trades:
             self.say(once(("trade", symbol), lambda: feed.trades((event.trade,), "update")))
         if self._tickers.get(symbol) == "trades":
-            self._tell_ticker(market)
+            self._tell_ticker(market, feed.best(market))
         for minutes in self._bars.get(symbol, ()):
             make = partial(feed.bars, market, minutes, "update")
             self.say(once(("ohlc", symbol, minutes), make))
 
-    def _tell_ticker(self, market: Market) -> None:
-        frame = self.dialect.feed.ticker(market, "update")
-        if frame is not None:
-            self.say(frame)
+    def _tell_ticker(self, market: Market, best: Best | None) -> None:
+        """Send the ticker; the venue has none while a side of the book is empty."""
+        if best is not None:
+            make = partial(self.dialect.feed.ticker, market, "update", best)
+            self.say(self.dialect.once(("ticker", market.symbol), make))
 
     def tick(self, now_ns: int) -> None:
         """Send a heartbeat after a second of silence, once something is subscribed."""

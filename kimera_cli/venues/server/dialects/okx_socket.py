@@ -230,7 +230,8 @@ class OkxConversation(Conversation):
                 market = self.exchange.market(symbol)
                 if self.dialect.moved(market, told):
                     self._tickers[symbol] = now_ns
-                    self.say(self.dialect.ticker(market))
+                    make = partial(self.dialect.ticker, market)
+                    self.say(self.dialect.once(("tickers", symbol), make))
         if now_ns - self._alive_ns >= SILENCE_NS:
             self.socket.close(4004, "no data received in 30s")
 
