@@ -44,7 +44,6 @@ class Candles:
         self._seed = np.uint64(zlib.crc32(f"{seed}/{market.symbol}".encode()))
         self._origin = float(self._waves(np.array([self.first_live]))[0])
         self._live: dict[int, list[int]] = {}
-        self._last_px = market.last_px
 
     def add(self, trade: Trade) -> None:
         """Count a trade in its minute."""
@@ -54,11 +53,11 @@ class Candles:
         minute = trade.ts_ns // MINUTE_NS
         row = self._live.get(minute)
         if row is None:
-            row = self._live[minute] = [self._last_px] * 4 + [0] * (FIELDS - 4)
+            row = self._live[minute] = [px] * 4 + [0] * (FIELDS - 4)
             if len(self._live) > KEPT_MINUTES:
                 del self._live[next(iter(self._live))]
         row[HIGH], row[LOW] = max(row[HIGH], px), min(row[LOW], px)
-        row[CLOSE] = self._last_px = px
+        row[CLOSE] = px
         row[LOTS] += lots
         row[VALUE] += value
         row[TRADES] += 1

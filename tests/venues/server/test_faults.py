@@ -244,6 +244,9 @@ def test_sockets_are_closed_aborted_expired_and_frozen(serve: Any) -> None:
         async with session.ws_connect(STREAM) as socket:
             await world.control("POST", "binance/disconnect", {"how": "freeze"})
             await socket.ping()
+            await socket.send_str("unheard")
+            await world.settle()
+            assert world.host.sockets()[0].received == 0
             world.host.sockets()[0].send("never")
             with pytest.raises(asyncio.TimeoutError):
                 await socket.receive(timeout=0.1)

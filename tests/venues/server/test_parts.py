@@ -217,6 +217,11 @@ def test_bars_of_trades() -> None:
     assert [(b.lots, b.open_px) for b in before[:2]] == [(0, 5_000_000)] * 2
     ticker = hall.exchange.ticker(PAIR)
     assert (ticker.last_px, ticker.last_lots, ticker.bid_px) == (4_999_000, 50_000, 4_999_000)
+    hall.clock.step(2 * MINUTE_NS)
+    hall.buy(hall.a, "1", "50020", post_only=True)
+    hall.sell(hall.b, "0.1")
+    late = hall.exchange.candles(PAIR, MINUTE_NS, limit=2)
+    assert [b.open_px for b in late] == [4_999_000, 5_002_000]  # flat, then the first trade
     with pytest.raises(Reject, match="whole minutes"):
         hall.exchange.candles(PAIR, 30 * S)
 
