@@ -495,6 +495,19 @@ def test_the_ticker_of_best_prices_speaks_when_they_change(kraken: Direct) -> No
     assert update["data"][0]["bid"] == Decimal("49999.5")
 
 
+def test_a_book_without_a_side_has_no_ticker(kraken: Direct) -> None:
+    line = kraken.line("/v2")
+    for order_ in kraken.exchange.open_orders(kraken.maker):
+        if order_.side == "sell":
+            kraken.exchange.cancel(kraken.maker, order_.id)
+    answer = ask(line, "subscribe", channel="ticker", symbol=["BTC/USD"], event_trigger="bbo")[-1]
+    assert answer["success"]
+    kraken.make("buy", "1", "49999.5")
+    assert line.take() == []
+    kraken.make("sell", "1", "50001")
+    assert line.take()[-1]["channel"] == "ticker"
+
+
 def test_transaction_ids_are_ids_of_the_venue_and_lead_back() -> None:
     seen = {transaction("O", number) for number in range(1, 2000)}
     assert len(seen) == 1999

@@ -358,6 +358,13 @@ def test_fills_page_by_bill_and_fees_are_paid_in_what_is_received(okx: Direct) -
     assert sum(okx.balance("BTC")) == 10 + Decimal("0.002") + fees["BTC"]
 
 
+def test_history_is_asked_for_by_type(okx: Direct) -> None:
+    place(okx, ordType="ioc", px="40000")
+    assert send(okx, "GET", "trade/orders-history")[1]["code"] == "50014"
+    assert len(get(okx, "trade/orders-history", "instType=SPOT&state=canceled")) == 1
+    assert get(okx, "trade/orders-history", "instType=SWAP") == []
+
+
 # websocket
 
 

@@ -10,7 +10,14 @@ from kimera_cli.venues.server.dialect import Request
 from kimera_cli.venues.server.dialects import okx_shapes as shapes
 from kimera_cli.venues.server.dialects.okx_balance import Balances
 from kimera_cli.venues.server.dialects.okx_public import Query, whole
-from kimera_cli.venues.server.dialects.okx_text import NS_PER_MS, Names, OkxError, ms, wrong
+from kimera_cli.venues.server.dialects.okx_text import (
+    NS_PER_MS,
+    Names,
+    OkxError,
+    empty,
+    ms,
+    wrong,
+)
 from kimera_cli.venues.server.dialects.okx_trade import MOST_BATCH, Entry, OrderDesk
 from kimera_cli.venues.server.keys import Key, Permission
 from kimera_cli.venues.server.model import Fill, Market, Order
@@ -145,6 +152,8 @@ class Private:
     def history(self, key: Key, request: Request) -> list[Any]:
         """Ended orders, newest first."""
         query = request.query
+        if not query.get("instType"):
+            raise empty("instType")
         found = [
             o
             for m in self._of(query)
