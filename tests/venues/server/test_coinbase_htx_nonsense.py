@@ -80,7 +80,7 @@ def bent(data: st.DataObject, good: dict[str, Any]) -> dict[str, Any]:
 
 
 OFTEN = settings(
-    max_examples=100, deadline=None,
+    max_examples=50, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 PROBES = {name: Probe(name) for name in ("coinbase", "coinbaseexchange", "htx")}
