@@ -139,6 +139,7 @@ def test_a_lost_connection_leaves_the_asked_unknown_and_the_next_goes_by_rest(na
             entry._socket.close("cut by the test")  # type: ignore[union-attr]
             outcome = await asked
             assert isinstance(outcome, Unknown)
+            assert "connection ended" in outcome.detail, "at once, not after the timeout"
             assert rig.at[name].mine() == []
             spoken = entry.spoken
             later = await entry.place(order_at(rig, name))
