@@ -25,39 +25,39 @@ def new_key(
     venue: str, seed: int, account: int, permissions: frozenset[Permission] = ALL, number: int = 0
 ) -> Key:
     """Return the key of an account; `number` tells several keys of one account apart."""
-    random = Random(f"{venue}/{seed}/{account}/{number}")
-    key, secret, passphrase = _PARTS.get(venue, _plain)(random)
+    seeded = Random(f"{venue}/{seed}/{account}/{number}")
+    key, secret, passphrase = _PARTS.get(venue, _plain)(seeded)
     return Key(venue, key, secret, passphrase, account, permissions)
 
 
-def _plain(random: Random) -> tuple[str, str, str]:
-    return _text(random, 64), _text(random, 64), ""
+def _plain(seeded: Random) -> tuple[str, str, str]:
+    return _text(seeded, 64), _text(seeded, 64), ""
 
 
-def _short(random: Random) -> tuple[str, str, str]:
-    return _text(random, 18), _text(random, 36), ""
+def _short(seeded: Random) -> tuple[str, str, str]:
+    return _text(seeded, 18), _text(seeded, 36), ""
 
 
-def _kraken(random: Random) -> tuple[str, str, str]:
-    return _text(random, 56), base64.b64encode(random.randbytes(64)).decode(), ""
+def _kraken(seeded: Random) -> tuple[str, str, str]:
+    return _text(seeded, 56), base64.b64encode(seeded.randbytes(64)).decode(), ""
 
 
-def _okx(random: Random) -> tuple[str, str, str]:
-    key = str(UUID(bytes=random.randbytes(16), version=4))
-    return key, random.randbytes(16).hex().upper(), _text(random, 16)
+def _okx(seeded: Random) -> tuple[str, str, str]:
+    key = str(UUID(bytes=seeded.randbytes(16), version=4))
+    return key, seeded.randbytes(16).hex().upper(), _text(seeded, 16)
 
 
-def _coinbase_exchange(random: Random) -> tuple[str, str, str]:
-    secret = base64.b64encode(random.randbytes(64)).decode()
-    return random.randbytes(16).hex(), secret, _text(random, 12)
+def _coinbase_exchange(seeded: Random) -> tuple[str, str, str]:
+    secret = base64.b64encode(seeded.randbytes(64)).decode()
+    return seeded.randbytes(16).hex(), secret, _text(seeded, 12)
 
 
-def _coinbase(random: Random) -> tuple[str, str, str]:
+def _coinbase(seeded: Random) -> tuple[str, str, str]:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    ids = [UUID(bytes=random.randbytes(16), version=4) for _ in range(2)]
-    number = random.randrange(1, P256_ORDER)
+    ids = [UUID(bytes=seeded.randbytes(16), version=4) for _ in range(2)]
+    number = seeded.randrange(1, P256_ORDER)
     pem = ec.derive_private_key(number, ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,
@@ -66,8 +66,8 @@ def _coinbase(random: Random) -> tuple[str, str, str]:
     return f"organizations/{ids[0]}/apiKeys/{ids[1]}", pem.decode(), ""
 
 
-def _text(random: Random, length: int) -> str:
-    return "".join(random.choices(ALPHABET, k=length))
+def _text(seeded: Random, length: int) -> str:
+    return "".join(seeded.choices(ALPHABET, k=length))
 
 
 _PARTS = {
