@@ -126,6 +126,14 @@ def test_a_product_that_is_not_there(probe: Probe) -> None:
     assert place(probe, product="BTC-XYZ").body["error_response"]["error"] == "INVALID_PRODUCT_ID"
 
 
+def test_margin_is_refused(probe: Probe) -> None:
+    said = probe.call(
+        probe.signer(), PRIVATE, "POST", ORDERS, client_order_id="x", product_id="BTC-USD",
+        side="BUY", leverage="3", order_configuration=LIMIT,
+    )  # fmt: skip
+    assert said.body["error_response"]["error"] == "UNSUPPORTED_ORDER_CONFIGURATION"
+
+
 def test_a_client_id_used_again_is_answered_with_its_order(probe: Probe) -> None:
     first, second = place(probe, 1), place(probe, 1)
     assert first.body == second.body

@@ -112,6 +112,7 @@ def test_limits(path: str, burst: int, refill: int, word: str) -> None:
         ({"product_id": "BTC-XYZ"}, "Product not found"),
         ({"client_oid": "mine"}, "client_oid must be a valid UUID"),
         ({"stp": "zz"}, "stp is invalid"),
+        ({"stop": "loss", "stop_price": "48000"}, "stop is not supported"),
         ({"post_only": True, "time_in_force": "IOC"}, "time_in_force IOC is invalid"),
     ],
 )

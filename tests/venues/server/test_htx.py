@@ -127,6 +127,7 @@ def test_limits_are_per_endpoint_and_two_seconds() -> None:
         ({"client-order-id": "a b"}, "invalid-client-order-id"),
         ({"client-order-id": "a" * 65}, "invalid-client-order-id"),
         ({"kind": "buy-stop"}, "order-type-invalid"),
+        ({"stop-price": "48000", "operator": "lte"}, "order-type-invalid"),
         ({"amount": ""}, "validation-constraints-required"),
     ],
 )

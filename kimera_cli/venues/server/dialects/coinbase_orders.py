@@ -30,6 +30,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "limit_limit_fok": {"tif": "fok"},
     "limit_limit_gtc": {},
 }
+ABSENT = ("leverage", "margin_type", "attached_order_configuration")
+"""Parameters of kinds of orders that are not here."""
 KNOWN = "UNKNOWN_FAILURE_REASON"
 FAILURES: dict[Reason, tuple[str, str, str]] = {
     "bad_symbol": ("INVALID_PRODUCT_ID", "INVALID_PRODUCT_ID", "Invalid product id"),
@@ -82,6 +84,9 @@ def parse(body: dict[str, Any]) -> OrderRequest:
     ((name, details),) = configured.items()
     if name not in KINDS or not isinstance(details, dict):
         raise Reject("bad_request", f"order configuration {name} is not supported")
+    for absent in ABSENT:
+        if body.get(absent):
+            raise Reject("bad_request", f"{absent} is not supported")
     return OrderRequest(
         symbol_of(body.get("product_id")),
         "buy" if side == "buy" else "sell",

@@ -29,6 +29,8 @@ from kimera_cli.venues.server.model import Market, Order, OrderRequest, Reject
 
 OPEN_STATES = frozenset(("open", "pending", "active"))
 PAGE = 1000
+ABSENT = ("stop", "stop_price", "cancel_after", "max_floor")
+"""Parameters of kinds of orders that are not here."""
 T = TypeVar("T")
 
 
@@ -71,6 +73,9 @@ def parse(body: dict[str, Any]) -> OrderRequest:
     tif, stp = str(body.get("time_in_force") or "GTC"), str(body.get("stp", "dc"))
     client_id = str(body.get("client_oid") or "")
     post_only = body.get("post_only") is True
+    for name in ABSENT:
+        if body.get(name):
+            raise failed(f"{name} is not supported")
     if side not in ("buy", "sell"):
         raise failed("side is invalid")
     if kind not in ("limit", "market"):

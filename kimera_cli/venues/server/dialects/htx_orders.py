@@ -67,7 +67,7 @@ def _checked(exchange: Exchange, key: Key, body: object) -> Body:
             f"account for id `{body['account-id']}` and user id `{key.account}` does not exist",
         )
     side, _, kind = str(body["type"]).partition("-")
-    if side not in ("buy", "sell") or kind not in TYPES:
+    if side not in ("buy", "sell") or kind not in TYPES or body.get("stop-price"):
         raise HtxError("order-type-invalid", f"Order type is invalid: {body['type']}")
     if TYPES[kind][0] == "limit" and body.get("price") in (None, ""):
         raise errors.missing("price")
