@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kimera_cli.commands import fetch_history, fetch_now, fetch_record
 from kimera_cli.errors import KimeraError, UsageError
 
 if TYPE_CHECKING:
     from kimera_cli.context import Context
     from kimera_cli.data.catalog import Catalog
     from kimera_cli.data.importers.base import ImportOptions
+
+fetch_history, fetch_now, fetch_record = (
+    import_module(f"kimera_cli.commands.{name}")
+    for name in ("fetch_history", "fetch_now", "fetch_record")
+)
 
 app = typer.Typer(
     help="Import, list, check and export market data.",

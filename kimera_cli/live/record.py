@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -110,9 +109,7 @@ class _Session:
     async def run(self) -> None:
         """Record until the end."""
         report = venue_world(self.world).report
-        around = Surroundings(
-            self.world.now_ns, self.world.monotonic_ns, random.SystemRandom().random, report
-        )
+        around = Surroundings(self.world.now_ns, self.world.monotonic_ns, self._random, report)
         async with RestClient(self.addresses) as rest:
             world = World(around, rest.fetch, self.addresses)
             output = FunctionOutput(self._count)
@@ -176,6 +173,10 @@ class _Session:
             self.feed.stop()
         if what == "text":
             self.progress(1)
+
+    def _random(self) -> float:
+        """Return a number from [0, 1)."""
+        return int.from_bytes(self.world.random_bytes(6), "little") / (1 << 48)
 
     def _count(self, events: Events, n: int) -> None:
         """Count what an import will have: marks count when something comes behind them."""
