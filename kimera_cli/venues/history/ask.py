@@ -41,17 +41,18 @@ class Asker:
                     raise
                 if failure.code not in TRANSIENT or attempt == self.tries:
                     raise failure from None
-                await self._pause(failure, attempt)
+                await self._pause(failure, attempt, getattr(error, "retry_after_s", 0.0))
             else:
                 self.answers += 1
                 return answer
         raise AssertionError("unreachable")
 
-    async def _pause(self, failure: KimeraError, attempt: int) -> None:
+    async def _pause(self, failure: KimeraError, attempt: int, asked_s: float) -> None:
+        """Wait as long as the venue asks for, and the longer the more often it failed."""
         first = LIMITED_WAIT_S if failure.code == "venue.rate_limited" else FIRST_WAIT_S
         seconds = first * 2 ** (attempt - 1) * (0.5 + self.world.random())
         self.world.report(failure)
-        await self.world.sleep(seconds)
+        await self.world.sleep(max(seconds, asked_s))
 
 
 def translated(error: Exception, venue: str, what: str) -> KimeraError | None:

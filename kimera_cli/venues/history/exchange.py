@@ -39,6 +39,7 @@ SWAPS: dict[str, dict[str, Any]] = {
 }
 """The same where perpetual swaps are wanted."""
 TIMEOUT_MS = 20_000
+TOO_MANY = (418, 429)
 
 
 def venues() -> list[str]:
@@ -78,6 +79,7 @@ async def opened(venue: str, options: dict[str, Any], server: Addresses) -> Asyn
     exchange.on_json_response = _exact
     exchange.has = {**exchange.has, "fetchCurrencies": False}
     exchange.fetch = _checked(exchange.fetch)
+    exchange.handle_errors = _limited(exchange.handle_errors)
     try:
         yield exchange
     finally:
@@ -102,6 +104,26 @@ def _checked(fetch: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
         return answer
 
     return checked
+
+
+def _limited(handle_errors: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a `handle_errors` that knows too many requests by the status, whatever the body.
+
+    ccxt makes a plain refusal of a 429 of okx and bybit that has no body of theirs. `retry_after_s`
+    of the error is the pause that the answer asks for, 0 for none.
+    """
+    from ccxt.base.errors import RateLimitExceeded
+
+    def handle(code: int, reason: str, url: str, method: str, headers: Any, *more: Any) -> Any:
+        if code in TOO_MANY:
+            error = RateLimitExceeded(f"{code} {reason}")
+            told = {name.lower(): value for name, value in (headers or {}).items()}
+            pause = str(told.get("retry-after", ""))
+            error.retry_after_s = float(pause) if pause.isdecimal() else 0.0
+            raise error
+        return handle_errors(code, reason, url, method, headers, *more)
+
+    return handle
 
 
 def _session(server: Server) -> Any:
