@@ -8,23 +8,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from test_live import GUARD_S, Shown
 
+from kimera_cli.context import from_process
 from kimera_cli.errors import KimeraError
 from kimera_cli.feeds.attend import Patience
 from kimera_cli.feeds.audit import AuditPlan
 from kimera_cli.feeds.client import serve
 from kimera_cli.feeds.live import LiveFeed, Stream, World
 from kimera_cli.feeds.network import Host as Endpoint
-from kimera_cli.feeds.output import FunctionOutput
+from kimera_cli.feeds.output import FunctionOutput, Output, RingOutput
 from kimera_cli.feeds.rest import RestClient
 from kimera_cli.feeds.surroundings import Surroundings
 from kimera_cli.instrument import Instrument
-from kimera_cli.layouts import ASK, BID, F_LAST, Events
+from kimera_cli.layouts import ASK, BID, EVENT, F_LAST, TRADE, Events
+from kimera_cli.shm.conflate import ConflatingProducer
+from kimera_cli.shm.ring import Consumer, ring_shape
 from kimera_cli.venues.server.build import Setup, build_host
 from kimera_cli.venues.server.dialects import available
 from kimera_cli.venues.server.faults import Rule
@@ -54,6 +58,8 @@ class Rig:
     rate: float = 50.0
     now_ns: int = 1_700_000_000 * NS
     port: int = 0
+    output: Output | None = None
+    each_turn: Callable[[], None] = lambda: None
     reports: list[KimeraError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -102,7 +108,7 @@ class Rig:
         )
         world = World(around, rest.fetch, self, patience, silence_s=5.0)
         streams = [Stream([self.instrument(*each)], ("depth", "trade")) for each in self.markets]
-        return LiveFeed(streams, FunctionOutput(self.take), world)
+        return LiveFeed(streams, self.output or FunctionOutput(self.take), world)
 
     def take(self, events: Events, n: int) -> None:
         assert events[n - 1]["flags"] & F_LAST
@@ -117,6 +123,7 @@ class Rig:
             self.host.tick()
             for connection in self.live.connections:
                 connection.client.check()
+            self.each_turn()
             for _ in range(3):
                 await asyncio.sleep(0)
         states = [(s.instrument.name, s.good, s.reason, s.counts) for s in self.live.states()]
@@ -298,3 +305,31 @@ def test_an_outage_of_one_venue_holds_up_no_other() -> None:
         assert rig.counts(0).lost == 0
 
     rig.play(script)
+
+
+def test_a_consumer_that_lags_gets_the_latest_books_and_every_trade(tmp_path: Path) -> None:
+    """Through a ring of 64 events, of which nothing is taken for turns on end."""
+    clocks: Any = from_process()
+    shape, path = ring_shape(EVENT, 64), tmp_path / "ring"
+    producer, rng = ConflatingProducer(path, shape, clocks), Random(2)
+    consumer = Consumer(path, shape, clocks)
+    trades: list[int] = []
+    rig = Rig(["binance", "kraken"], rate=200.0, output=RingOutput(producer))
+
+    def take() -> None:
+        if rng.random() < 0.05 or not rig.host.venues["binance"].background:
+            events = consumer.pop(64)
+            rig.shown.take(events, len(events))
+            told = events[(events["kind"] == TRADE) & (events["instrument"] == 0)]
+            trades.extend(told["seq"].tolist())
+
+    rig.each_turn = take
+
+    async def script(rig: Rig) -> None:
+        await rig.turns(lambda: producer.conflation.merged > 200)
+        await rig.turns(lambda: len(trades) > 100)
+
+    rig.play(script)
+    exchange, (_, market) = rig.host.venues["binance"].exchange, rig.markets[0]
+    made = [trade.id for trade in exchange.trades(market.symbol, 10_000)]
+    assert trades == made[made.index(trades[0]) : made.index(trades[-1]) + 1]

@@ -259,6 +259,18 @@ def test_numbers_that_begin_anew_are_seen() -> None:
     assert desk.book.counts.restarts == 1
 
 
+def test_the_same_numbers_at_a_later_time_are_no_repetition() -> None:
+    desk = Desk(Bybit)
+    desk.begin()
+    before = desk.model.seq
+    for _ in range(4):
+        desk.give(*desk.model.step())
+    desk.model.seq, desk.model.now = before, desk.model.now + 10
+    desk.give(*desk.model.step())
+    assert not desk.book.good
+    assert desk.book.counts.restarts == 1
+
+
 def test_a_hole_in_the_numbers_of_a_connection_spoils_all_its_books() -> None:
     desk = Desk(Coinbase)
     desk.begin()
