@@ -46,7 +46,9 @@ Zeros = Callable[[Any, Any], Array]
 """Makes a zeroed array of a shape and a dtype that begins on a cache line."""
 
 BUFFER_EVENTS = 4096
-"""Events per stream that the loop has at hand (256 KiB: several streams fit a level-2 cache)."""
+"""Events of all streams that the loop has at hand, so that they stay in a level-2 cache (256 KiB)."""
+FEWEST_EVENTS = 256
+"""Of each stream. A stream that has more on their way gets more (`resize_buffers`)."""
 RECORD_ROOM = 65_536
 
 
@@ -137,15 +139,16 @@ def allocate(
 ) -> LoopArrays:
     """Return zeroed state for these instruments (rows of dtype INSTRUMENT, shape (1,) each)."""
     k = len(instruments)
+    room = max(FEWEST_EVENTS, BUFFER_EVENTS // k)
     arrays = LoopArrays(
         loop=zeros(1, LOOP),
         gate=zeros(1, GATE),
         streams=zeros(k, STREAM),
-        buffers=zeros((k, BUFFER_EVENTS), EVENT),
+        buffers=zeros((k, room), EVENT),
         books=new_books(k, zeros),
         states=new_features(k, zeros),
-        wire_at=zeros((k, BUFFER_EVENTS + 1), np.dtype(np.int64)),
-        wire=zeros((k, BUFFER_EVENTS + 1), FEATURES),
+        wire_at=zeros((k, room + 1), np.dtype(np.int64)),
+        wire=zeros((k, room + 1), FEATURES),
         features=new_features(k, zeros),
         instruments=np.concatenate(list(instruments)).astype(INSTRUMENT),
         own=zeros((k, OWN_CAP), OWN),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kimera_cli.kernels._jit import inner, part
 from kimera_cli.kernels.audit import record
 from kimera_cli.kernels.follow import touch
@@ -22,24 +24,41 @@ from kimera_cli.layouts import (
 )
 
 FUNDING_UNIT = 1e-9
+_ONE = np.uint64(1)
 LOST = F_GAP | F_LAST
 """A clear that is a message of its own: no snapshot follows it, the book is lost."""
 
 
 @inner
-def next_arrival(loop, streams, buffers):
+def arrival_of(loop, stream, buffer):
+    """Return the time of a stream's next arrival: FOREVER when none is known, -1 to ask for it."""
+    if stream.head_local < stream.n:
+        return buffer[stream.head_local].ts_local_ns
+    return FOREVER if stream.eof != 0 or loop.live != 0 else np.int64(-1)
+
+
+@inner
+def next_arrival(loop):
     """Return the time of the next arrival: FOREVER when none is known, -1 when one needs data."""
     earliest = FOREVER
     for k in range(loop.n_streams):
-        stream = streams[k]
-        if stream.head_local < stream.n:
-            t = buffers[k][stream.head_local].ts_local_ns
-            if t < earliest:
-                earliest = t
-        elif stream.eof == 0 and loop.live == 0:
-            loop.stream = k
-            return -1
+        earliest = min(earliest, loop.next_at[k])
+    if earliest < 0:
+        for k in range(loop.n_streams):
+            if loop.next_at[k] < 0:
+                loop.stream = k
+                break
     return earliest
+
+
+@inner
+def due_streams(loop):
+    """Return one bit for each stream that something may have arrived from by loop.turn_ns."""
+    due = np.uint64(0)
+    for k in range(loop.n_streams):
+        if loop.next_at[k] <= loop.turn_ns:
+            due |= _ONE << np.uint64(k)
+    return due
 
 
 @inner
@@ -179,6 +198,7 @@ def arrive_run(
                 e, feature, instrument = buffer[i], features[k], instruments[k]
                 pay_funding(loop, k, stream, feature, instrument, views, sleeves, records, e)
                 let_in(loop, k, streams, buffer, books, states, wire_ats, wires, features, i + 1)
+    loop.next_at[k] = arrival_of(loop, stream, buffer)
     if stream.ready_ns <= loop.turn_ns:
         stream.ready = 1
     if end >= stream.n and stream.eof == 0 and loop.live == 0:

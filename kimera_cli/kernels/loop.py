@@ -20,9 +20,19 @@ forward); let the arrivals in; deliver answers; call strategies; pass their orde
 
 from __future__ import annotations
 
+import numpy as np
+
 from kimera_cli.kernels._jit import inner, part
-from kimera_cli.kernels.arrive import arrive_run, arrived, is_special, next_arrival
+from kimera_cli.kernels.arrive import (
+    arrival_of,
+    arrive_run,
+    arrived,
+    due_streams,
+    is_special,
+    next_arrival,
+)
 from kimera_cli.kernels.audit import RECORD_MARGIN, record, sample
+from kimera_cli.kernels.bits import cttz
 from kimera_cli.kernels.call import call_strategy
 from kimera_cli.kernels.decide import act, halt
 from kimera_cli.kernels.deliver import deliver
@@ -58,6 +68,7 @@ from kimera_cli.kernels.state import (
 )
 from kimera_cli.layouts import R_BREAKER, WAKE_EVENT, WAKE_FILL, WAKE_TIMER
 
+_ONE = np.uint64(1)
 FINE = 4096
 """So many events before the last that a run asked for, the clock goes from arrival to arrival."""
 
@@ -66,6 +77,29 @@ FINE = 4096
 def is_active(stream):
     """Return True while the venue's side of a stream can produce something that we would learn."""
     return stream.n_own > 0 or stream.n_requests > 0 or stream.n_markouts > 0
+
+
+@inner
+def mark_busy(loop, k, stream):
+    """Note whether something of ours is at the venue of stream k."""
+    bit = _ONE << np.uint64(k)
+    if is_active(stream):
+        loop.busy |= bit
+    else:
+        loop.busy &= ~bit
+
+
+@inner
+def look_over(loop, streams, buffers):
+    """Look at every stream: what of ours is there, and when it brings something next.
+
+    Only when the kernel is entered, because in between other things may have been done to streams.
+    In a turn only those are looked at that have something: with many instruments few of them do.
+    """
+    for k in range(loop.n_streams):
+        mark_busy(loop, k, streams[k])
+        loop.next_at[k] = arrival_of(loop, streams[k], buffers[k])
+    loop.due = due_streams(loop)
 
 
 @inner
@@ -102,10 +136,11 @@ def next_active(loop, streams, buffers, requests):
     second = -1
     t_first = FOREVER
     t_second = FOREVER
-    for k in range(loop.n_streams):
+    busy = loop.busy
+    while busy != 0:
+        k = np.int64(cttz(busy))
+        busy &= busy - _ONE
         stream = streams[k]
-        if not is_active(stream):
-            continue
         if stream.head_exch >= stream.n and stream.eof == 0 and loop.live == 0:
             loop.stream = k
             return -2, 0
@@ -133,12 +168,13 @@ def next_quiet(loop, streams, buffers):
     """Return a stream in which nothing of ours is at the venue and that lags what has arrived, and
     how far that is; (-1, 0) when there is none.
     """
-    for k in range(loop.n_streams):
-        stream = streams[k]
-        if not is_active(stream):
-            end = arrived(loop, stream, buffers[k])
-            if end > stream.head_exch:
-                return k, end
+    lagging = loop.due & ~loop.busy
+    while lagging != 0:
+        k = np.int64(cttz(lagging))
+        lagging &= lagging - _ONE
+        end = arrived(loop, streams[k], buffers[k])
+        if end > streams[k].head_exch:
+            return k, end
     return -1, 0
 
 
@@ -197,6 +233,7 @@ def advance_all(
             bound,
             active or is_special(streams[k]),
         )
+        mark_busy(loop, k, streams[k])
         if status != 0 and (active or status != NEED_DATA):
             return status
 
@@ -239,6 +276,27 @@ def wake_reason(loop, stream, strategy, sleeve):
 
 
 @inner
+def next_sleeve(loop, strategies, s):
+    """Return the first sleeve from s on that may have to be called; n_sleeves when there is none.
+
+    Sleeves stand by strategy, then by stream. A strategy by timer is called for all streams when
+    its time has come, another one where something came in this turn.
+    """
+    n = loop.n_streams
+    while s < loop.n_sleeves:
+        j = s // n
+        if strategies[j].interval_ns > 0:
+            if strategies[j].next_ns <= loop.now_ns:
+                return s
+        else:
+            left = loop.news >> np.uint64(s - j * n)
+            if left != 0:
+                return s + np.int64(cttz(left))
+        s = (j + 1) * n
+    return s
+
+
+@inner
 def next_request(loop, streams, requests):
     """Return when the next request can be answered: as much later as the venue is known here."""
     due = FOREVER
@@ -268,11 +326,11 @@ def tell_breaker(loop, gate, sleeves, records):
 
 
 @inner
-def choose(loop, streams, buffers, requests, messages, strategies):
+def choose(loop, streams, requests, messages, strategies):
     """Set loop.turn_ns to the next moment at which our side can act; return 0 or why there is
     none.
     """
-    arrival = next_arrival(loop, streams, buffers)
+    arrival = next_arrival(loop)
     if arrival < 0:
         return NEED_DATA
     if loop.started == 0:
@@ -308,6 +366,7 @@ def choose(loop, streams, buffers, requests, messages, strategies):
         loop.wake_ns = turn
         return PAUSED
     loop.turn_ns = max(turn, loop.now_ns)
+    loop.due = due_streams(loop)
     loop.phase = PHASE_VENUE
     return 0
 
@@ -344,6 +403,7 @@ def turn_loop(
     stage = stages[0]
     room = records.shape[0] - RECORD_MARGIN
     known = loop.n_events
+    look_over(loop, streams, buffers)
     while True:
         if loop.n_records > room:
             return FLUSH
@@ -353,9 +413,10 @@ def turn_loop(
             if gate.kill != 0 and loop.killed == 0 and loop.started != 0:
                 loop.killed = 1
                 halt(loop, streams, requests, views, sleeves, records, DENY_KILL)
+                look_over(loop, streams, buffers)
             if gate.overload != loop.overload:
                 tell_breaker(loop, gate, sleeves, records)
-            status = choose(loop, streams, buffers, requests, messages, strategies)
+            status = choose(loop, streams, requests, messages, strategies)
             if loop.phase == PHASE_CHOOSE:
                 if (
                     loop.finished == 0
@@ -389,7 +450,13 @@ def turn_loop(
             loop.phase = PHASE_ARRIVE
         if loop.phase == PHASE_ARRIVE:
             loop.now_ns = loop.turn_ns
-            for k in range(loop.n_streams):
+            due = loop.due
+            while due != 0:
+                k = np.int64(cttz(due))
+                due &= due - _ONE
+                if loop.next_at[k] > loop.turn_ns:
+                    continue
+                loop.news |= _ONE << np.uint64(k)
                 status = arrive_run(
                     loop,
                     k,
@@ -418,17 +485,23 @@ def turn_loop(
             while loop.n_messages > 0 and messages[0].due_ns <= loop.now_ns:
                 if loop.n_records > room:
                     return FLUSH
+                loop.news |= _ONE << np.uint64(sleeves[messages[0].sleeve].stream)
                 deliver(loop, gate, views, sleeves, instruments, records, messages[0])
                 loop.n_messages = heap_drop(messages, loop.n_messages)
             if loop.next_sample_ns <= loop.now_ns and loop.drained == 0:
                 code = sample(loop, gate, views, sleeves, instruments, features, records)
                 if code != 0:
                     halt(loop, streams, requests, views, sleeves, records, code)
+                    look_over(loop, streams, buffers)
             loop.phase = PHASE_WAKE
             loop.wake_sleeve = 0
             loop.answered = 0
-        while loop.wake_sleeve < loop.n_sleeves:
+        while True:
+            if loop.answered == 0:
+                loop.wake_sleeve = next_sleeve(loop, strategies, loop.wake_sleeve)
             s = loop.wake_sleeve
+            if s >= loop.n_sleeves:
+                break
             sleeve = sleeves[s]
             k = sleeve.stream
             if loop.answered == 0:
@@ -454,6 +527,7 @@ def turn_loop(
                 act(
                     loop, gate, streams, requests, views, sleeves, instruments, features, records, s
                 )
+                mark_busy(loop, k, streams[k])
                 stage_mark(stage, DECISION_TO_GATE)
                 stage_total(stage)
             loop.wake_sleeve += 1
@@ -465,8 +539,11 @@ def turn_loop(
                     strategy.next_ns += (
                         (loop.now_ns - strategy.next_ns) // strategy.interval_ns + 1
                     ) * strategy.interval_ns
-        for k in range(loop.n_streams):
+        news, loop.news = loop.news, np.uint64(0)
+        while news != 0:
+            k = np.int64(cttz(news))
+            news &= news - _ONE
             streams[k].touched = 0
-        for s in range(loop.n_sleeves):
-            sleeves[s].filled = 0
+            for s in range(k, loop.n_sleeves, loop.n_streams):
+                sleeves[s].filled = 0
         loop.phase = PHASE_CHOOSE

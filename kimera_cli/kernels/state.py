@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from kimera_cli.layouts import MAX_INSTRUMENTS
+
 FOREVER = (1 << 62) - 1
 """A time that never comes."""
 
@@ -120,6 +122,10 @@ LOOP = np.dtype(
         ("hold_ns", "i8"),  # live: what happened at the venue is known here so much later
         ("executor", "i8"),  # EXECUTOR_*
         ("closing", "i8"),  # live: 1 while orders are taken back; strategies are not called
+        ("busy", "u8"),  # one bit per stream with something of ours at the venue
+        ("due", "u8"),  # one bit per stream that something may have arrived from by turn_ns
+        ("news", "u8"),  # one bit per stream that something came from in this turn
+        ("next_at", "i8", (MAX_INSTRUMENTS,)),  # next arrival by stream; FOREVER: none, -1: ask
         ("wake_ns", "i8"),  # PAUSED: the moment that comes next
         ("overload", "i8"),  # state of the breaker as last recorded
     ],
