@@ -46,7 +46,7 @@ Zeros = Callable[[Any, Any], Array]
 """Makes a zeroed array of a shape and a dtype that begins on a cache line."""
 
 BUFFER_EVENTS = 4096
-"""Events of all streams that the loop has at hand, so that they stay in a level-2 cache (256 KiB)."""
+"""Events of all streams that the loop has at hand: 256 KiB, which stay in a level-2 cache."""
 FEWEST_EVENTS = 256
 """Of each stream. A stream that has more on their way gets more (`resize_buffers`)."""
 RECORD_ROOM = 65_536
