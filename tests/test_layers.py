@@ -44,7 +44,7 @@ MAY_READ = {
 STDOUT = {"kimera_cli/output.py", "kimera_cli/context.py", "kimera_cli/main.py"}
 STDERR = {"kimera_cli/diagnostics.py", "kimera_cli/context.py"}
 NETWORK = {"socket", "asyncio", "http", "http.client", "urllib.request", "requests", "aiohttp"}
-NETWORK_ROOMS = ("kimera_cli/feeds/", "kimera_cli/venues/", "kimera_cli/api/")
+NETWORK_ROOMS = ("kimera_cli/feeds/", "kimera_cli/venues/", "kimera_cli/live/", "kimera_cli/api/")
 
 
 def name_of(path: Path) -> str:

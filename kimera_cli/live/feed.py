@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +25,13 @@ class FeedArguments(NamedTuple):
     """What to read, and where; `server` empty: the venues themselves."""
 
     streams: tuple[Stream, ...]
+    random_bytes: Callable[[int], bytes]
+    """For jitter; a function that can be pickled."""
     server: str = ""
+
+    def random(self) -> float:
+        """Return a number from [0, 1)."""
+        return int.from_bytes(self.random_bytes(6), "little") / (1 << 48)
 
     @property
     def addresses(self) -> Addresses:
@@ -45,7 +50,7 @@ def publish_live(
     async def work() -> None:
         addresses = told.addresses
         around = Surroundings(
-            clocks.now_ns, clocks.monotonic_ns, random.SystemRandom().random,
+            clocks.now_ns, clocks.monotonic_ns, told.random,
             lambda error: note(wire, error),
         )  # fmt: skip
         async with RestClient(addresses) as rest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -87,7 +86,7 @@ def venue_world(world: Context) -> World:
     def report(error: KimeraError) -> None:
         world.diagnostics.warning(str(error))
 
-    return World(world.now_ns, world.monotonic_ns, secrets.token_bytes, report)
+    return World(world.now_ns, world.monotonic_ns, world.random_bytes, report)
 
 
 async def _of_venue(client: VenueClient, symbols: Sequence[str]) -> list[Market]:

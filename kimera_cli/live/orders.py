@@ -8,10 +8,9 @@ budget. Start is recovery: what an earlier process left in doubt is settled befo
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +36,7 @@ CLOSE_S = 15.0
 
 
 class OrderArguments(NamedTuple):
-    """What the order process needs; secrets are read there, from `keys` or the environment."""
+    """What the order process needs; it reads secrets there, from `keys` or `env`."""
 
     instruments: tuple[Instrument, ...]
     strategies: tuple[str, ...]
@@ -45,6 +44,9 @@ class OrderArguments(NamedTuple):
     choices: Choices
     home: Path
     limits: Limits
+    env: Mapping[str, str]
+    """What names or holds secrets of keys."""
+    random_bytes: Callable[[int], bytes]
 
 
 def trade(wire: Any, told: OrderArguments, paths: Sequence[Path], clocks: Clocks) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def trade(wire: Any, told: OrderArguments, paths: Sequence[Path], clocks: Clocks
 
     async def work() -> None:
         world = World(
-            clocks.now_ns, clocks.monotonic_ns, os.urandom, lambda error: note(wire, error)
+            clocks.now_ns, clocks.monotonic_ns, told.random_bytes, lambda error: note(wire, error)
         )
         trading = _trading(told, world)
         try:
@@ -75,7 +77,7 @@ def _trading(told: OrderArguments, world: World) -> Trading:
     choices = told.choices
     server, its_keys = server_from(choices.server) if choices.server else (Internet(), None)
     keys = choices.keys or its_keys
-    return Trading(choices, told.home, os.environ, world, server, keys)
+    return Trading(choices, told.home, told.env, world, server, keys)
 
 
 async def _accounts(

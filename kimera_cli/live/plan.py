@@ -48,7 +48,7 @@ class LiveChoices:
 def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequest:
     """Return the request: markets and clocks asked for, strategies compiled."""
     _check(planned, choices)
-    told = FeedArguments((), choices.server)
+    told = FeedArguments((), world.random_bytes, choices.server)
     wanted = parse_markets(choices.markets)
     if choices.execute == "live":
         _consent(planned, choices, told.addresses, list(wanted))
@@ -109,7 +109,9 @@ def _orders(
     venues = tuple(dict.fromkeys(each.venue for each in instruments))
     where = Choices(venues, choices.account, choices.keys, choices.server or None, PATIENCE_S)
     limits = Limits(choices.cap, planned.resolved.profile.live.dead_man_s)
-    return OrderArguments(instruments, sleeves, where, world.home, limits)
+    return OrderArguments(
+        instruments, sleeves, where, world.home, limits, dict(world.env), world.random_bytes
+    )
 
 
 def _check(planned: Plan, choices: LiveChoices) -> None:

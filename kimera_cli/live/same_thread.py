@@ -7,7 +7,6 @@ microseconds after its bytes were read. While the loop works, frames wait in the
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -89,7 +88,7 @@ class ThreadFeed:
     async def _run(self) -> None:
         addresses, clocks = self._told.addresses, self._clocks
         around = Surroundings(
-            clocks.now_ns, clocks.monotonic_ns, random.SystemRandom().random, self._notes.append
+            clocks.now_ns, clocks.monotonic_ns, self._told.random, self._notes.append
         )
         async with RestClient(addresses) as rest:
             output = FunctionOutput(self._take)
