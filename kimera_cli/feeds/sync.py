@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kimera_cli.instrument import Instrument
-from kimera_cli.kernels.book import BOOK_OK, book_apply, book_clear
+from kimera_cli.kernels.book import BOOK_OK, book_apply
 from kimera_cli.kernels.sync import (
     CROSSED,
     FULL,
@@ -182,7 +182,6 @@ class BookSync(ABC):
         """
         events = _one_message(parts)
         self.row["last"], self.row["ts_exch_ns"] = events[-1]["seq"], events[-1]["ts_exch_ns"]
-        book_clear(self.book, NO_SIDE)
         if book_apply(self.book, events.view(np.recarray)) != BOOK_OK:
             self.wants, self.reason = self.source, "a book with too many levels"
             return []

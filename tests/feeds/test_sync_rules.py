@@ -271,6 +271,41 @@ def test_the_same_numbers_at_a_later_time_are_no_repetition() -> None:
     assert desk.book.counts.restarts == 1
 
 
+@pytest.mark.parametrize("make", [Bybit, Okx, Kraken], ids=lambda make: make.venue)
+def test_a_whole_book_that_comes_late_is_no_book_of_now(make: type[Model]) -> None:
+    desk = Desk(make)
+    desk.begin()
+    old = desk.model.subscribed()[-1]
+    desk.model.step()  # lost
+    while desk.book.good:
+        desk.give(*desk.model.step())
+    desk.give(old)
+    assert not desk.book.good
+    desk.give(*desk.model.subscribed())
+    assert desk.book.good
+    assert desk.right()
+
+
+@pytest.mark.parametrize("make", [Bybit, Okx, Binance], ids=lambda make: make.venue)
+def test_nothing_of_the_book_before_stays_in_the_next_one(make: type[Model]) -> None:
+    """Its asks would cross the new bids."""
+    desk = Desk(make)
+    desk.begin()
+    desk.model.levels.clear()
+    desk.model.middle += 50
+    for _ in range(3):  # lost
+        desk.model.step()
+    desk.give(*desk.model.step())
+    assert not desk.book.good
+    if make is Binance:
+        desk.answer(desk.model.answer())
+    else:
+        desk.give(*desk.model.subscribed())
+    assert desk.book.good, desk.book.reason
+    assert desk.book.counts.crossed == 0
+    assert desk.right()
+
+
 def test_a_hole_in_the_numbers_of_a_connection_spoils_all_its_books() -> None:
     desk = Desk(Coinbase)
     desk.begin()
