@@ -31,6 +31,9 @@ DEFAULT = 1000
 WHOLE_SECONDS = ("kraken",)
 """Venues that are asked with whole seconds."""
 _SIDES = {"buy": BID, "sell": ASK}
+_MAKERS = {"buy": ASK, "sell": BID}
+TELLS_MAKER = ("coinbase",)
+"""Venues whose `side` is the resting order's, which ccxt hands on as it is."""
 _NAMES = {BID: "buy", ASK: "sell"}
 _MASK = (1 << 63) - 1
 
@@ -141,6 +144,7 @@ class TradeFetch:
         rows: Rows = aligned_zeros(len(told), EVENT)
         rows["kind"], rows["flags"], rows["venue"] = TRADE, F_LAST, VENUES.index(self.job.venue)
         grid = self.history.instrument
+        sides = _MAKERS if self.job.venue in TELLS_MAKER else _SIDES
         for at, trade in enumerate(told):
             ts_ns = int(trade["timestamp"]) * NS_PER_MS
             price = price_of(trade["price"], f"a price of {self.job.symbol}")
@@ -148,7 +152,7 @@ class TradeFetch:
             rows[at]["ts_local_ns"] = rows[at]["ts_exch_ns"] = ts_ns
             rows[at]["px_ticks"] = to_steps(price, grid.tick)
             rows[at]["qty_lots"] = to_steps(amount, grid.lot, "quantity")
-            rows[at]["side"] = _SIDES.get(trade["side"], NO_SIDE)
+            rows[at]["side"] = sides.get(trade["side"], NO_SIDE)
             rows[at]["seq"] = number_of(trade["id"])
         return rows
 

@@ -161,7 +161,7 @@ def test_a_gap_is_told_and_filled_by_the_next_fetch(fetching: Run) -> None:
             Gap(dataset=name, start_ns=lost[4], end_ns=lost[4] + MINUTE, bars=1),
         ]
         assert told.of(Fetched)[0].rows == 55
-        fetch.server.host.faults.rules.clear()
+        fetch.server.host.faults.clear()
         again = await fetch("binance", ["BTC/USDT"], (start, end))
         assert (again.of(Fetched)[0].added, again.of(Gap)) == (5, [])
         assert shown(again) == truth(fetch, "binance", "BTC/USDT", MINUTE, start, end)
@@ -248,7 +248,7 @@ def test_what_goes_wrong_once_is_asked_again_and_for_ever_is_an_error(
         assert caught.value.details["venue"] == at
         assert for_ever.hits == 5 * sent
         assert fetch.catalog.datasets() == []
-        fetch.server.host.faults.rules.clear()
+        fetch.server.host.faults.clear()
         fetch.server.rule(**rule, match=match, count=2 * sent)
         told = await fetch(at, [symbol], span)
         assert [error.code for error in told.notes] == [code] * 2
