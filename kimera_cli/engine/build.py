@@ -17,10 +17,12 @@ from kimera_cli.engine.request import RunRequest, Sleeved
 from kimera_cli.engine.runfolder import refuse_occupied
 from kimera_cli.engine.sources import check_queue, demo_sources, replay_sources
 from kimera_cli.engine.tables import open_tables, reads_table
-from kimera_cli.errors import ProfileError, RiskError, UsageError
+from kimera_cli.errors import ProfileError, UsageError
 from kimera_cli.layouts import MAX_STRATEGIES
 from kimera_cli.profile import Resolved, parse_sets
 from kimera_cli.profile import load as load_profile
+from kimera_cli.risk.latch import FILE as KILL_FILE
+from kimera_cli.risk.latch import Latch
 from kimera_cli.settings import Portfolio, Profile
 from kimera_cli.shm.folder import runtime_folder
 from kimera_cli.strategies.loader import load
@@ -30,9 +32,6 @@ from kimera_cli.strategies.registry import info
 if TYPE_CHECKING:
     from kimera_cli.context import Context
     from kimera_cli.data.source import EventSource
-
-KILL_FILE = "kill"
-"""In KIMERA_HOME: while it exists no run takes new risk."""
 
 
 @dataclass
@@ -166,15 +165,9 @@ def _check_place(choices: Choices, world: Context) -> Path:
 
 
 def refuse_killed(world: Context) -> Path:
-    """Return the kill switch's file; RiskError `risk.kill_switch` while it exists."""
+    """Return the kill latch's file; RiskError `risk.kill_switch` while it is there."""
     path = world.home / KILL_FILE
-    if path.exists():
-        raise RiskError(
-            "risk.kill_switch",
-            f"expected the kill switch to be open, was {path}, which stops all runs",
-            f"when it is safe to trade again: rm {path}",
-            file=str(path),
-        )
+    Latch(path).refuse()
     return path
 
 
