@@ -20,6 +20,7 @@ from model_venues import (
     Okx,
     compact,
 )
+from msgspec.structs import replace
 from test_kraken import sent_grid
 from test_live import Shown
 from venue_frames import imported, kraken_v2
@@ -34,7 +35,18 @@ from kimera_cli.feeds.kraken import KRAKEN
 from kimera_cli.feeds.live import intake_of
 from kimera_cli.feeds.output import FunctionOutput
 from kimera_cli.feeds.sync import Want
-from kimera_cli.layouts import ASK, BID, CHECKSUM, CLEAR, DEPTH, F_GAP, F_SNAPSHOT, TRADE, Events
+from kimera_cli.layouts import (
+    ASK,
+    BID,
+    CHECKSUM,
+    CLEAR,
+    DEPTH,
+    F_GAP,
+    F_LAST,
+    F_SNAPSHOT,
+    TRADE,
+    Events,
+)
 
 START = EPOCH_MS * 1_000_000
 
@@ -316,6 +328,24 @@ def test_a_hole_in_the_numbers_of_a_connection_spoils_all_its_books() -> None:
     assert desk.intake.numbering.gaps == 1
     desk.give(*desk.model.subscribed())
     assert desk.book.good
+
+
+def test_two_books_in_one_frame_are_two_messages() -> None:
+    one = Coinbase.instrument()
+    two, shown = replace(one, symbol="ETH-USDT", base="ETH"), []
+    output = FunctionOutput(lambda events, n: shown.append(events[:n].copy()))
+    intake = intake_of(Coinbase.dialect(), [(0, one), (1, two)], ("depth",), output)
+    intake.connected()
+    level = {"side": "bid", "event_time": "2024-02-01T10:00:00Z", "price_level": "50.00"}
+    events = [
+        {"type": "snapshot", "product_id": name, "updates": [level | {"new_quantity": "1"}]}
+        for name in (one.symbol, two.symbol)
+    ]
+    head = {"channel": "l2_data", "client_id": "", "timestamp": "2024-02-01T10:00:00Z"}
+    intake.take(compact(head | {"sequence_num": 0, "events": events}), START)
+    assert [each["instrument"].tolist() for each in shown] == [[0, 0], [1, 1]]
+    assert [each["flags"].tolist() for each in shown] == [[F_SNAPSHOT, F_SNAPSHOT | F_LAST]] * 2
+    assert all(book.good for book in intake.books.values())
 
 
 def test_an_okx_snapshot_without_a_number_is_no_book() -> None:
