@@ -58,7 +58,7 @@ def import_file(
     source_hash = sha256(sources)
     if known := catalog.imported(source_hash):
         return Import(path, known[0].sources[0].format, source_hash, known, added=False)
-    with _writing(catalog.root):
+    with writing(catalog.root):
         catalog.tidy()
         options = msgspec.structs.replace(options, known=catalog.instruments())
         datasets = _add(path, importer, sources, source_hash, catalog, options, now_ns)
@@ -141,7 +141,8 @@ def _check_times(path: Path, batch: Batch, now_ns: int) -> None:
 
 
 @contextmanager
-def _writing(root: Path) -> Iterator[None]:
+def writing(root: Path) -> Iterator[None]:
+    """Make DataError `data.write` of what the file system refuses."""
     try:
         yield
     except OSError as error:

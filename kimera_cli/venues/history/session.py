@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kimera_cli.data.catalog import Catalog
+from kimera_cli.data.ingest import writing
 from kimera_cli.errors import KimeraError, VenueError
 from kimera_cli.records import Record
 from kimera_cli.units import NS_PER_MS
@@ -85,10 +87,14 @@ async def _fetch(
     now_ns = await _now_ns(venue, exchange, wanted.world)
     jobs = [Job(venue, exchange, market, wanted, now_ns) for market in unique.values()]
     failures: list[KimeraError] = []
+    with writing(wanted.data):
+        wanted.data.mkdir(parents=True, exist_ok=True)
+        Catalog(wanted.data).tidy()
 
     async def one(job: Job) -> None:
         try:
-            wanted.emit(await work(job))
+            with writing(wanted.data):
+                wanted.emit(await work(job))
         except KimeraError as error:
             failures.append(error)
             if len(failures) < len(jobs):
