@@ -21,7 +21,7 @@ from served_venues import serve_for
 
 from kimera_cli.data.catalog import Catalog
 from kimera_cli.errors import KimeraError
-from kimera_cli.progress import SILENT
+from kimera_cli.progress import SILENT, Progress
 from kimera_cli.records import Record
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.history.bars import BarFetch
@@ -64,6 +64,7 @@ class Fetching:
         symbols: Sequence[str],
         span: tuple[int, int],
         work: Callable[[Job], Awaitable[Record]] = bars,
+        progress: Progress = SILENT,
         **more: Any,
     ) -> Told:
         """Fetch; pauses before another try are noted, not slept."""
@@ -78,7 +79,7 @@ class Fetching:
         file = self.folder / "server.jsonl"
         file.write_bytes(msgspec.json.encode(self.server.serving.record(7)))
         wanted = Wanted(
-            Span(*span), told.records.append, SILENT, world, self.folder / "data",
+            Span(*span), told.records.append, progress, world, self.folder / "data",
             **{"timeframe": "1m", **more},
         )  # fmt: skip
         place = Place(venue, symbols, str(file))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kimera_cli.errors import DataError, UsageError, VenueError
+from kimera_cli.progress import Progress
 from kimera_cli.records import Candle, Fetched, Gap
 from kimera_cli.units import NS_PER_S
 
@@ -98,6 +99,31 @@ def test_only_what_is_missing_is_asked_for(fetching: Run) -> None:
         assert shown(told) == truth(fetch, "okx", "BTC/USDT", MINUTE, start, end)
         (done,) = told.of(Fetched)
         assert (done.rows, done.added, done.gaps) == (300, 220, 0)
+
+    fetching(scenario, "okx")
+
+
+def test_progress_counts_what_is_missing_of_all_markets(fetching: Run) -> None:
+    """So that the time that is left is told rightly, also when some is held already."""
+    end = now() - 5 * MINUTE
+
+    class Counter(Progress):
+        total = done = 0
+
+        def expect(self, total: int) -> None:
+            self.total = total
+
+        def advance(self, n: int = 1) -> None:
+            self.done += n
+
+    async def scenario(fetch: Fetching) -> None:
+        await fetch("okx", ["BTC/USDT"], (end - 400 * MINUTE, end - 300 * MINUTE))
+        counter = Counter()
+        span = (end - 700 * MINUTE, end)
+        await fetch("okx", ["BTC/USDT", "ETH/USDT"], span, progress=counter)
+        assert counter.total == 700 + 600
+        assert counter.done >= 700 + 600  # a page may reach over what is held
+        assert counter.done <= 700 + 600 + 100
 
     fetching(scenario, "okx")
 
