@@ -76,7 +76,7 @@ async def opened(venue: str, options: dict[str, Any], server: Addresses) -> Asyn
     if isinstance(server, Server):
         session = config["session"] = _session(server)
     exchange = getattr(ccxt.async_support, venue)(config)
-    exchange.on_json_response = _exact
+    exchange.on_json_response = exact_json
     exchange.has = {**exchange.has, "fetchCurrencies": False}
     exchange.fetch = _checked(exchange.fetch)
     exchange.handle_errors = _limited(exchange.handle_errors)
@@ -88,7 +88,8 @@ async def opened(venue: str, options: dict[str, Any], server: Addresses) -> Asyn
             await session.close()
 
 
-def _exact(body: str) -> Any:
+def exact_json(body: str) -> Any:
+    """Return JSON with its decimals as the text that they were."""
     return json.loads(body, parse_float=str)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kimera_cli.errors import UsageError, VenueError
 from kimera_cli.units import NS_PER_DAY, NS_PER_S
 from kimera_cli.venues.history.decimals import decimal_of, exact, price_of, step_value, text_of
-from kimera_cli.venues.history.exchange import options_of, venues
+from kimera_cli.venues.history.exchange import exact_json, options_of, venues
 from kimera_cli.venues.history.names import market_of, step_of, symbol_of, venue_of
 from kimera_cli.venues.history.span import span_of
 from kimera_cli.venues.history.trades import number_of
@@ -113,6 +113,12 @@ def test_numbers_as_venues_write_them() -> None:
     assert not exact(Decimal("123456789.12345678901"))
     with pytest.raises(VenueError, match="above zero"):
         price_of("0", "a price")
+
+
+def test_numbers_in_json_stay_text() -> None:
+    """A float would be 0.1 and 1e-07."""
+    told = exact_json('{"a":[0.10000000000000000001,1.0E-7,12]}')
+    assert told == {"a": ["0.10000000000000000001", "1.0E-7", 12]}
 
 
 def test_steps_are_told_in_two_ways() -> None:
