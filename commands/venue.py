@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,6 +90,9 @@ def serve(
 
         for record in server.serve(setup, ports, home, rules, world.now_ns, bug, announce, seconds):
             out.emit(record)
+
+
+app.command("faults")(import_module("kimera_cli.commands.venue_faults").faults)
 
 
 def _tape(world: Context, text: str) -> tuple[str, EventSource]:

@@ -51,7 +51,7 @@ from kimera_cli.records.trading import (
     Order,
     RunSummary,
 )
-from kimera_cli.records.venue import VenueEnded, VenueListening
+from kimera_cli.records.venue import Fault, VenueEnded, VenueListening
 
 ALL: tuple[type[Record], ...] = tuple(Record.__subclasses__())
 
@@ -77,6 +77,7 @@ __all__ = [
     "Error",
     "Event",
     "Exported",
+    "Fault",
     "Fetched",
     "Fill",
     "Funding",

@@ -28,3 +28,17 @@ class VenueEnded(Record, frozen=True):
     orders: int
     trades: int
     bugs: int
+
+
+class Fault(Record, frozen=True):
+    """One scripted fault at one venue by one path: whether the client lost nothing and sent nothing
+    twice.
+
+    `passed` is null where the fault cannot happen at the venue.
+    """
+
+    fault: str
+    venue: str
+    path: str
+    passed: bool | None
+    detail: str

@@ -99,8 +99,8 @@ class ServerSocket:
 
     def _send_faulty(self, frame: Frame) -> None:
         rule = self.venue.faults.find("frame.out", self.venue.name, frame.plain, self.path)
-        if rule is None:
-            self._write(frame.wire)
+        if rule is None or (rule.action == "reorder" and self._late is not None):
+            self._write(frame.wire)  # it is the next one, behind which the late one goes
         elif rule.action == "delay":
             self._loop.call_later(rule.seconds, self._write, frame.wire)
         elif rule.action == "reorder":

@@ -1,0 +1,1 @@
+"""The faults of a venue's life as scenarios, played against the venue server in this process."""

@@ -1,0 +1,73 @@
+"""Time that goes wrong: switches that fire, clocks that jump."""
+
+from __future__ import annotations
+
+from kimera_cli.venues.dead_man import DeadMan
+from kimera_cli.venues.faults.refusals import refused
+from kimera_cli.venues.faults.scenario import Scenario, expect
+from kimera_cli.venues.faults.stage import NS, Stage
+from kimera_cli.venues.orders.machine import Phase
+from kimera_cli.venues.orders.rules import Rules, rules_of
+
+HOUR_S = 3600
+
+
+async def dead_man(stage: Stage) -> None:
+    """F21."""
+    switch = rules_of(stage.name).dead_man
+    assert switch is not None
+    desk = stage.desk
+    man = DeadMan(desk.client, desk.world, max(switch.min_s, 10))
+    state = await stage.order()
+    expect(await man.beat(), "expected the switch to be set")
+    for _ in range(6):  # twice its time, kept alive
+        await stage.time.pass_by(man.seconds / 3)
+        await man.beat()
+    stage.venue.tick()
+    expect(stage.venue.exchange.orders(stage.account, ""), "expected an order")
+    await desk.sync()
+    expect(stage.state(state).phase is Phase.OPEN, "expected it to be kept while we live")
+    await stage.time.pass_by(man.seconds + 1)  # and now we stall
+    stage.venue.tick()
+    await desk.sync()
+    told = f"expected it found canceled, was {stage.state(state).phase}"
+    expect(stage.state(state).phase is Phase.CANCELED, told)
+    await man.disarm()
+    after = await stage.order()
+    await stage.time.pass_by(3 * man.seconds)
+    stage.venue.tick()
+    await desk.sync()
+    expect(stage.state(after).phase is Phase.OPEN, "expected nothing to fire once it is off")
+
+
+def _has_timer(rules: Rules) -> bool:
+    return rules.dead_man is not None and rules.dead_man.kind == "timer"
+
+
+async def jumps(stage: Stage) -> None:
+    """F23: this host's wall clock jumps; what is timed goes by the steady one."""
+    budget, session = stage.desk.client.session.budget, stage.desk.client.session
+    for hours in (1, -1):
+        resting = await stage.order()
+        budget.pause(5.0)
+        stage.time.wrong_ns = hours * HOUR_S * NS
+        before = stage.time.monotonic_ns()
+        await session.reset_clock()
+        waited_s = (stage.time.monotonic_ns() - before) / NS
+        expect(4 < waited_s < 7, f"expected a pause of 5 s to last 5 s, was {waited_s:g} s")
+        orders = len(stage.orders())
+        await refused(stage, stage.wish(), "venue.clock")
+        expect(len(stage.orders()) == orders, "expected no order at the venue")
+        canceled = await stage.cancel(resting)
+        told = f"expected a cancel to go through, was {canceled.phase} {canceled.raw}"
+        expect(canceled.phase is Phase.CANCELED, told)
+        stage.time.wrong_ns = 0
+        await session.reset_clock()
+    after = await stage.order()
+    expect(after.phase is Phase.OPEN, f"expected trading, was {after.phase} {after.raw}")
+
+
+SCENARIOS = [
+    Scenario("F21", "rest", "dead-man switch fires: found canceled", dead_man, at=_has_timer),
+    Scenario("F23", "rest", "wall clock jumps by an hour: timers unmoved, cancels only", jumps),
+]

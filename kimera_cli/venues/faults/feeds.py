@@ -1,0 +1,109 @@
+"""Market data that is lost, wrong, unreadable or silent: never shown as good, and regained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kimera_cli.venues.faults.feed_stage import FeedStage
+from kimera_cli.venues.faults.scenario import Scenario, expect
+
+CLOSED = 1012
+BY_SNAPSHOT = frozenset({"binance"})
+"""Venues whose book begins with an answer by REST."""
+CHECKSUMS = frozenset({"kraken"})
+UNREADABLE: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("truncate", {"size": 30}),
+    ("garbage", {}),
+    ("garbage", {"body": "[", "size": 11_000_000}),
+)
+
+
+def _drop(stage: FeedStage, how: str = "abort") -> None:
+    for socket in stage.host.sockets(stage.name):
+        socket.abort() if how == "abort" else socket.close(CLOSED, "service restart")
+
+
+async def wrong(stage: FeedStage) -> None:
+    """F15."""
+    lost = stage.counts.lost
+    stage.fault_of_book("drop", count=3)
+    await stage.turns(lambda: stage.counts.lost > lost, "expected lost messages to be found")
+    await stage.turns(lambda: stage.shown.good, "expected the book again")
+    for action in ("duplicate", "reorder"):
+        rule = stage.fault_of_book(action, count=2)
+        await stage.turns(lambda r=rule: r.spent, f"expected to {action}")  # type: ignore[misc]
+        await stage.turns(lambda: stage.shown.good, f"{action}: expected the book again")
+    if stage.name in CHECKSUMS:
+        before = stage.counts.lost
+        stage.fault_of_book("replace", pattern='"checksum":[0-9]+', body='"checksum":1')
+        await stage.turns(lambda: stage.counts.lost > before, "expected a wrong sum to be found")
+    if stage.name in BY_SNAPSHOT:
+        await _old_snapshots(stage)
+    await stage.turns(lambda: stage.shown.good, "expected the book again")
+
+
+async def _old_snapshots(stage: FeedStage) -> None:
+    rule = stage.fault("request.after", "stale", "depth", count=2)
+    _drop(stage)  # gets the first answer, which the next will be like
+    await stage.turns(lambda: rule.hits == 1 and stage.shown.good, "expected the book again")
+    _drop(stage)
+    await stage.turns(lambda: stage.counts.stale, "expected an old snapshot to be found out")
+    expect(not stage.shown.good, "expected nothing to be shown of it")
+
+
+async def unreadable(stage: FeedStage) -> None:
+    """F16."""
+    for action, terms in UNREADABLE:
+        stage.fault_of_book(action, **terms)  # type: ignore[arg-type]
+        await stage.lost_and_regained(action)
+    marks = stage.shown.marks
+    rule = stage.fault_of_book("insert", body='{"no":"such message"}')
+    await stage.turns(lambda: rule.spent, "expected an unknown message")
+    await stage.turns(lambda: stage.shown.good, "expected the book with an unknown message")
+    expect(stage.shown.marks <= marks + 1, "expected one connection at most to be given up")
+
+
+async def silent(stage: FeedStage) -> None:
+    """F17."""
+    connections = stage.connections
+    stage.fault("frame.out", "drop", count=None)
+    await stage.turns(lambda: not stage.shown.good, "expected silence to be noticed")
+    await stage.turns(lambda: stage.connections > connections, "expected a new connection")
+    stage.host.faults.clear()
+    await stage.turns(lambda: stage.shown.good, "expected the book again")
+    connections = stage.connections
+    for socket in stage.host.sockets(stage.name):
+        socket.frozen = True
+    await stage.turns(lambda: not stage.shown.good, "expected a half-open connection to be noticed")
+    await stage.turns(lambda: stage.connections > connections, "expected a new connection")
+    await stage.turns(lambda: stage.shown.good, "expected the book again")
+
+
+async def forgotten(stage: FeedStage) -> None:
+    """F19: the connection lives, and one channel of it brings nothing."""
+    marks = stage.shown.marks
+    stage.fault_of_book("drop", count=None)
+    await stage.turns(lambda: stage.counts.silences, "expected the silence of the book")
+    expect(stage.shown.marks > marks, "expected the book to be marked")
+    stage.host.faults.clear()
+    await stage.turns(lambda: stage.shown.good, "expected the book again")
+
+
+async def restarted(stage: FeedStage) -> None:
+    """F24."""
+    for how in ("close", "abort"):
+        synced = stage.counts.synced
+        stage.venue.dialect.restarted()
+        _drop(stage, how)
+        await stage.turns(lambda: not stage.shown.good, "expected the restart to be noticed")
+        await stage.turns(lambda: stage.shown.good, "expected the book again")
+        expect(stage.counts.synced > synced, "expected a whole new book")
+
+
+SCENARIOS = [
+    Scenario("F15", "feed", "gap, old snapshot, wrong sum: marked, in step again", feed=wrong),
+    Scenario("F16", "feed", "cut, garbage, unknown, 11 MB: marked, in step again", feed=unreadable),
+    Scenario("F17", "feed", "silence, half-open connection: marked, in step again", feed=silent),
+    Scenario("F19", "feed", "channel forgotten: marked, asked for anew", feed=forgotten),
+    Scenario("F24", "feed", "venue restarts, numbers begin anew: whole new book", feed=restarted),
+]
