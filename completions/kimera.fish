@@ -7,12 +7,12 @@ function __kimera_at --argument-names wanted
             set skip 0
             continue
         end
-        if contains -- $word --account --as --axes --confidence --control-port --cost --date --dir --edge --events --execute --expires --faults --folder --for --format --from --horizon --html --journal --keys --kind --kinds --limit --lock --lot --market --noise --out --output --port --price --profile --qty --rate --recording --repeats --replay --root --rounds --runs --save --seconds --seed --server --set --shape --silent --since --source --speed --strategy --svg --symbol --table --tape --tick --tif --timeframe --tls-port --to --train --until --venue --venues --version --wait --why --yes-live -o -t
+        if contains -- $word --account --as --axes --confidence --control-port --cost --date --dir --edge --events --execute --expires --fault --faults --folder --for --format --from --horizon --html --journal --keys --kind --kinds --limit --lock --lot --market --noise --out --output --path --port --price --profile --qty --rate --recording --repeats --replay --root --rounds --runs --save --seconds --seed --server --set --shape --silent --since --source --speed --strategy --svg --symbol --table --tape --tick --tif --timeframe --tls-port --to --train --until --venue --venues --version --wait --why --yes-live -o -t
             set skip 1
             continue
         end
         set -l next (string join ' ' -- $place $word)
-        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch record' 'fetch ohlcv' 'fetch trades' 'fetch funding' 'fetch markets' 'fetch ticker' 'fetch book' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench table' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench wire' 'bench venue' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench soak' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'trade' 'trade order' 'trade cancel' 'trade cancel-all' 'trade amend' 'trade status' 'trade open' 'trade fills' 'trade balance' 'trade positions' 'trade fees' 'trade reconcile' 'trade kill' 'trade arm' 'trade guard' 'venue' 'venue serve' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
+        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch record' 'fetch ohlcv' 'fetch trades' 'fetch funding' 'fetch markets' 'fetch ticker' 'fetch book' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench table' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench wire' 'bench venue' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench soak' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'trade' 'trade order' 'trade cancel' 'trade cancel-all' 'trade amend' 'trade status' 'trade open' 'trade fills' 'trade balance' 'trade positions' 'trade fees' 'trade reconcile' 'trade kill' 'trade arm' 'trade guard' 'venue' 'venue serve' 'venue faults' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
             set place $next
         end
     end
@@ -1099,6 +1099,7 @@ complete -c kimera -n '__kimera_at "trade guard"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "trade guard"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "trade guard"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "venue"' -f -a serve -d 'Serve venues on 127.0.0.1 until Ctrl-C: their real protocols over a matching...'
+complete -c kimera -n '__kimera_at "venue"' -f -a faults -d 'Play faults at every venue and compare what the client knows with what is there.'
 complete -c kimera -n '__kimera_at "venue"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "venue"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
 complete -c kimera -n '__kimera_at "venue"' -l help -d 'Show this message and exit.'
@@ -1129,6 +1130,19 @@ complete -c kimera -n '__kimera_at "venue serve"' -l venues -d 'Names with comma
 complete -c kimera -n '__kimera_at "venue serve"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "venue serve"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "venue serve"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "venue faults"' -l all -d 'All faults (the default).'
+complete -c kimera -n '__kimera_at "venue faults"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "venue faults"' -l fault -d 'Only these, with commas between.' -r
+complete -c kimera -n '__kimera_at "venue faults"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "venue faults"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "venue faults"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "venue faults"' -l path -d 'Only rest, websocket or feed.' -r
+complete -c kimera -n '__kimera_at "venue faults"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "venue faults"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "venue faults"' -l venues -d 'Names with commas between; default: all.' -r
+complete -c kimera -n '__kimera_at "venue faults"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "venue faults"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "venue faults"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "tune-host"' -f -a probe -d 'Show each item: value, advice, why, effect.'
 complete -c kimera -n '__kimera_at "tune-host"' -f -a plan -d 'Show the exact changes, as records or a script.'
 complete -c kimera -n '__kimera_at "tune-host"' -f -a apply -d 'Make the changes as root, journalled and read back.'
