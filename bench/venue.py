@@ -1,10 +1,11 @@
-"""The venue server alone: orders over REST, and book updates pushed to sockets.
+"""The venue server alone: orders over REST, book updates pushed to sockets; then its clients.
 
 `venue.rest`: this process sends limit orders and their cancels in turn, each signed and verified,
 over CONNECTIONS keep-alive connections with one request under way on each; the server runs in a
 process of its own on another core. `venue.push`: SOCKETS sockets listen to the diff stream of a
 market whose book changes as fast as the server goes; an update counts once per socket.
-`detail.server_cpu_ns` is the server's processor time for one operation.
+`detail.server_cpu_ns` is the server's processor time for one operation. The clients are in
+bench/venue_orders.py and bench/venue_books.py.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 from kimera_cli.errors import RunError
 from kimera_cli.records import Bench
 
-from . import targets
+from . import targets, venue_books, venue_orders
 from .harness import Case, Timing, Watch
 from .request import Request, row
 from .venue_peer import DONE, START_NS, serve
@@ -58,7 +59,7 @@ class Server:
 
 
 def rows(request: Request) -> Iterator[Bench]:
-    """Time REST orders, then pushed book updates."""
+    """Time the server's REST orders and pushed book updates, then clients' orders and books."""
     for case, name, goal, unit in (
         (_rest, "venue.rest", REST_GOAL, "requests"),
         (_push, "venue.push", PUSH_GOAL, "updates"),
@@ -68,6 +69,8 @@ def rows(request: Request) -> Iterator[Bench]:
             server = Server(process, *process.answer())
             timing = request.measure([case(request, server)])["server"]
             yield _told(request, server, timing, name, goal, unit, core)
+    yield from venue_orders.rows(request, _other_core())
+    yield from venue_books.rows(request, _other_core())
 
 
 def _told(

@@ -41,7 +41,13 @@ ROWS = {
     },
     "features": {"features.synthetic"},
     "wire": {"wire.depth", "wire.trade"},
-    "venue": {"venue.rest", "venue.push"},
+    "venue": {"venue.rest", "venue.push", "venue.book.single", "venue.book.burst"}
+    | {
+        f"venue.{what}.{venue}.{way}"
+        for what in ("order", "order_cpu")
+        for venue in ("binance", "okx", "bybit", "kraken")
+        for way in ("rest", "websocket")
+    },
     "scale": {f"scale.{name}-{n}" for name in ("instruments", "loop") for n in INSTRUMENTS}
     | {f"scale.{name}-{n}" for name in ("depth", "wide") for n in DEPTHS},
     "ring": {

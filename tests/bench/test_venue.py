@@ -1,0 +1,70 @@
+"""Clients of the venue server as a benchmark: real orders and books, kimera's beside ccxt's."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from kimera_cli.bench import venue_books, venue_orders
+from kimera_cli.bench.request import Request
+from kimera_cli.bench.venue_work import follow_book
+from kimera_cli.errors import RunError
+from kimera_cli.layouts import ASK, BID, CLEAR, DEPTH, EVENT, F_LAST
+from kimera_cli.market.book import new_books
+
+
+def request(*, peers: bool) -> Request:
+    return Request(clock=time.perf_counter_ns, repeats=2, events=160, peers=peers)
+
+
+def test_orders_go_both_ways_beside_ccxt() -> None:
+    pytest.importorskip("ccxt")
+    rows = list(venue_orders.rows(request(peers=True), None, ["binance"]))
+    ways = ("rest", "websocket")
+    assert [row.name for row in rows] == [
+        f"venue.{what}.binance.{way}" for way in ways for what in ("order", "order_cpu")
+    ]
+    for row in rows:
+        assert row.peer.startswith("ccxt ")
+        assert row.met is not None
+        assert row.n == 20
+    assert [row.target for row in rows[:2]] == ["p50 lower than ccxt", ">= 3 x ccxt"]
+    assert rows[0].detail["batches"] == 2 * 20
+    assert rows[0].met == (rows[0].detail["p50_ns"] < rows[0].detail["peer_p50_ns"])
+
+
+def test_orders_that_are_refused_are_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(venue_orders, "QUANTITY", "900")
+    with pytest.raises(RunError, match=r"order to be accepted, was Rejected.*funds"):
+        list(venue_orders.rows(request(peers=False), None, ["binance"]))
+
+
+def test_books_reach_both_consumers_by_both_paces() -> None:
+    pytest.importorskip("ccxt")
+    rows = list(venue_books.rows(request(peers=True), None))
+    assert [row.name for row in rows] == ["venue.book.single", "venue.book.burst"]
+    for row in rows:
+        assert row.peer.startswith("ccxt.pro ")
+        assert row.target == ">= 10 x ccxt.pro"
+        assert row.met is not None
+        assert row.n == 160 // 40
+        assert row.limit_ratio is not None
+
+
+def test_a_consumer_keeps_the_book_and_counts_messages() -> None:
+    events = np.zeros(5, EVENT)
+    events["kind"] = (DEPTH, DEPTH, CLEAR, DEPTH, DEPTH)
+    events["side"] = (BID, ASK, BID, BID, BID)
+    events["px_ticks"] = (100, 110, 0, 99, 98)
+    events["qty_lots"] = (1, 1, 0, 2, 0)
+    events["seq"] = (7, 7, 8, 8, 8)
+    events["flags"] = (0, F_LAST, 0, 0, F_LAST)
+    book, state = new_books(1)[0], np.zeros(3, np.int64)
+    follow_book(book, events.view(np.recarray), 5, state)
+    assert (book.best_bid_ticks, book.best_ask_ticks) == (99, 110)
+    assert state.tolist() == [8, 2, 99 ^ 110]
+    follow_book(book, events.view(np.recarray), 1, state)
+    assert book.best_bid_ticks == 100
+    assert state[1] == 2
