@@ -34,8 +34,8 @@ from .venue_peer import Place, trade
 from .wire_peer import Process, running
 
 T = TypeVar("T")
-GUARD_S = 15.0
-"""Only against a hang."""
+GUARD_S = 60.0
+"""Only against a hang: a whole run of a slow client is far below."""
 CCXT: dict[str, dict[str, Any]] = {
     "binance": {"fetchMarkets": {"types": ["spot"]}},
     "okx": {"fetchMarkets": {"types": ["spot"]}},
