@@ -130,7 +130,13 @@ def run(
     with compiling(world.diagnostics):
         from kimera_cli.engine.drive import drive, prepare
 
-        live = (market or [], server, keys, execute, account, yes_live)
+        live: dict[str, Any] = {
+            "markets": market or [],
+            "server": server,
+            "keys": keys,
+            "execute": execute,
+        }
+        live |= {"account": account, "cap": yes_live}
         request = _request(planned, choices, world, live)
         session = prepare(request, world)
     with world.output() as stream:
@@ -141,7 +147,7 @@ def _request(
     planned: Plan | None,
     choices: Choices,
     world: Context,
-    live: tuple[Any, ...],
+    live: dict[str, Any],
 ) -> RunRequest:
     from kimera_cli.engine.build import build_request, repeat_request
 
@@ -151,7 +157,7 @@ def _request(
         from kimera_cli.live.plan import LiveChoices, live_request
 
         ask = typer.prompt if world.stdin.isatty() else None
-        return live_request(planned, LiveChoices(*live, ask=ask), world)
+        return live_request(planned, LiveChoices(**live, ask=ask), world)
     return build_request(planned, world)
 
 
