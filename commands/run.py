@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -130,13 +130,7 @@ def run(
     with compiling(world.diagnostics):
         from kimera_cli.engine.drive import drive, prepare
 
-        live: dict[str, Any] = {
-            "markets": market or [],
-            "server": server,
-            "keys": keys,
-            "execute": execute,
-        }
-        live |= {"account": account, "cap": yes_live}
+        live = (market or [], server, keys, execute, account, yes_live)
         request = _request(planned, choices, world, live)
         session = prepare(request, world)
     with world.output() as stream:
@@ -147,7 +141,7 @@ def _request(
     planned: Plan | None,
     choices: Choices,
     world: Context,
-    live: dict[str, Any],
+    live: tuple[list[str], str, Path | None, str, str, float | None],
 ) -> RunRequest:
     from kimera_cli.engine.build import build_request, repeat_request
 
@@ -157,7 +151,7 @@ def _request(
         from kimera_cli.live.plan import LiveChoices, live_request
 
         ask = typer.prompt if world.stdin.isatty() else None
-        return live_request(planned, LiveChoices(**live, ask=ask), world)
+        return live_request(planned, LiveChoices(*live, ask), world)
     return build_request(planned, world)
 
 
