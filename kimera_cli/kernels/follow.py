@@ -219,7 +219,7 @@ def follow(
                 if active:
                     send_state(stream, book, state, wire_at, wire, stream.passed + i, features_on)
         else:
-            if request_due > bound:
+            if request_due + loop.live > bound:
                 break
             venue_request(loop, stream, book, messages, pending, mine, asked)
             request_due = asked[0].due_ns if stream.n_requests > 0 else FOREVER

@@ -103,13 +103,16 @@ def look_over(loop, streams, buffers):
 
 
 @inner
-def venue_next(stream, buffer, requests):
-    """Return the time of the next thing at the venue; FOREVER when there is none in reach."""
+def venue_next(loop, stream, buffer, requests):
+    """Return the time of the next thing at the venue; FOREVER when there is none in reach.
+
+    On a live feed more events of the last stamp may come: a request waits until it is over.
+    """
     due = FOREVER
     if stream.head_exch < stream.n:
         due = buffer[stream.head_exch].ts_exch_ns
-    if stream.n_requests > 0 and requests[0].due_ns < due:
-        due = requests[0].due_ns
+    if stream.n_requests > 0:
+        due = min(due, requests[0].due_ns + loop.live)
     return due
 
 
@@ -144,7 +147,7 @@ def next_active(loop, streams, buffers, requests):
         if stream.head_exch >= stream.n and stream.eof == 0 and loop.live == 0:
             loop.stream = k
             return -2, 0
-        t = venue_next(stream, buffers[k], requests[k])
+        t = venue_next(loop, stream, buffers[k], requests[k])
         if t > known_ns(loop, stream):
             continue
         if t < t_first:
@@ -302,7 +305,7 @@ def next_request(loop, streams, requests):
     due = FOREVER
     for k in range(loop.n_streams):
         if streams[k].n_requests > 0:
-            due = min(due, requests[k][0].due_ns + loop.hold_ns)
+            due = min(due, requests[k][0].due_ns + loop.hold_ns + 1)
     return due
 
 

@@ -159,7 +159,7 @@ def test_prices_levels_cannot_tell_a_place_in_the_queue(program: Program, tmp_pa
         (["--speed", "0x"], "profile.bad_value", "10x"),
         (["--for", "5 minutes"], "profile.bad_value", "90s"),
         (["--for", "0s"], "profile.bad_value", "90s"),
-        (["--source", "live"], "usage.source", "demo or replay"),
+        (["--source", "live"], "usage.source", "demo, replay or venue"),
         (["--source", "replay"], "usage.replay", "fetch list"),
         (["--source", "demo", "--replay", "x"], "usage.source", "both"),
         (["--profile", "produktion"], "profile.not_found", "production"),

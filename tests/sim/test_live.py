@@ -118,7 +118,7 @@ def test_an_answer_that_is_overdue_arrives_at_once() -> None:
     }
     moments = [m * MS for m in range(400)]
     got = live(source, plan, quick, moments=moments, hold_ns=HOLD)
-    assert got.of(R_ACCEPTED, tag=1)["ts_ns"].tolist() == [T0 + 18 * MS]
+    assert got.of(R_ACCEPTED, tag=1)["ts_ns"].tolist() == [T0 + 18 * MS + 1]
 
 
 def test_a_lost_book_takes_no_new_risk_until_a_snapshot() -> None:

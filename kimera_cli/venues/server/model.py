@@ -57,6 +57,14 @@ def decimal(value: Decimal | str | int | float, what: str = "number") -> Decimal
     return found
 
 
+def _steps(value: Decimal, step: Decimal) -> tuple[Decimal, Decimal]:
+    """Return how often a step goes into a value, and what is left: all of it where it is absurd."""
+    try:
+        return divmod(value, step)
+    except InvalidOperation:  # more digits than a decimal has
+        return Decimal(0), value
+
+
 @dataclass(slots=True, eq=False)
 class Market:
     """One spot market. `symbol` is canonical (`BTC/USDT`); a dialect has the venue's own name."""
@@ -110,14 +118,14 @@ class Market:
 
     def ticks(self, price: Decimal | str | float) -> int:
         """Return a client's price in ticks; Reject tick when off the grid or not above 0."""
-        found, rest = divmod(decimal(price, "price"), self.tick)
+        found, rest = _steps(decimal(price, "price"), self.tick)
         if rest or found <= 0:
             raise Reject("tick", f"{price} is no multiple of {self.tick}")
         return int(found)
 
     def lots(self, qty: Decimal | str | float) -> int:
         """Return a client's quantity in lots; Reject lot when off the grid or not above 0."""
-        found, rest = divmod(decimal(qty, "quantity"), self.lot)
+        found, rest = _steps(decimal(qty, "quantity"), self.lot)
         if rest or found <= 0:
             raise Reject("lot", f"{qty} is no multiple of {self.lot}")
         return int(found)
