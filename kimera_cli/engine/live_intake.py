@@ -68,10 +68,9 @@ class RingFeed:
     def batches(self) -> Iterator[tuple[Events, int]]:
         """Yield what is in the rings."""
         for consumer, origin in self._rings:
-            rows = consumer.pop(BATCH)
-            if len(rows):
+            if ready := consumer.ready():  # asked first: `pop` allocates, and this is polled
                 self._pause.end()
-                yield rows, origin
+                yield consumer.pop(min(ready, BATCH)), origin
 
     def idle(self, seconds: float) -> None:
         """Look again at once, a few times; then sleep, which never takes longer than 50 us."""

@@ -69,6 +69,10 @@ class Account:
     exposure: Exposure
     stream: PrivateStream = field(init=False)
     alive: SignsOfLife = field(init=False)
+    failure: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    """Holds what nobody foresaw: an order may be in an unknown state, so the run must end."""
     sent: int = 0
     _locks: dict[int, asyncio.Lock] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -222,9 +226,10 @@ class Account:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
-        if not isinstance(error, KimeraError):
-            raise error
-        self._report(error)
+        if isinstance(error, KimeraError):
+            self._report(error)
+        elif not self.failure.done():
+            self.failure.set_exception(error)
 
     async def _place(self, order: LoopOrder, order_type: int, asked_ns: int) -> None:
         wish = self.bridge.wish(order, order_type)

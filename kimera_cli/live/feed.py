@@ -18,7 +18,7 @@ from kimera_cli.layouts import EVENT
 from kimera_cli.shm.conflate import ConflatingProducer
 from kimera_cli.shm.ring import ring_shape
 from kimera_cli.shm.segment import Clocks
-from kimera_cli.venues.clients.addresses import Addresses, Internet, server_from
+from kimera_cli.venues.clients.addresses import Addresses, addresses_of
 
 
 class FeedArguments(NamedTuple):
@@ -36,7 +36,7 @@ class FeedArguments(NamedTuple):
     @property
     def addresses(self) -> Addresses:
         """Where the venues' hosts are."""
-        return server_from(self.server)[0] if self.server else Internet()
+        return addresses_of(self.server)
 
 
 def publish_live(

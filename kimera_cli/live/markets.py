@@ -12,7 +12,12 @@ from msgspec.structs import replace
 from kimera_cli.errors import KimeraError, UsageError
 from kimera_cli.instrument import Instrument
 from kimera_cli.venues.clients.addresses import Addresses
-from kimera_cli.venues.clients.credentials import Credentials, from_environment, from_file
+from kimera_cli.venues.clients.credentials import (
+    Credentials,
+    from_environment,
+    from_file,
+    venues_in,
+)
 from kimera_cli.venues.clients.transport import Transport
 from kimera_cli.venues.clients.venues import VenueClient, client_for
 from kimera_cli.venues.clients.world import World
@@ -111,6 +116,7 @@ async def _of_venue(client: VenueClient, symbols: Sequence[str]) -> list[Market]
 def keys_of(file: Path | None, venues: Iterable[str], world: Context) -> dict[str, Credentials]:
     """Return the credentials of these venues: from the file, or what the environment holds."""
     if file is not None:
-        return {venue: from_file(file, venue, world.env) for venue in venues}
+        known = set(venues_in(file))
+        return {venue: from_file(file, venue, world.env) for venue in venues if venue in known}
     found = {venue: from_environment(venue, world.env) for venue in venues}
     return {venue: keys for venue, keys in found.items() if keys is not None}

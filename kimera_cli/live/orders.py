@@ -18,7 +18,6 @@ import numpy as np
 
 from kimera_cli.engine.child import READY, note
 from kimera_cli.engine.outbound import CLOSED, SLOTS
-from kimera_cli.errors import KimeraError
 from kimera_cli.feeds.client import serve
 from kimera_cli.instrument import Instrument
 from kimera_cli.kernels.outside import ASKED, TOLD
@@ -26,8 +25,9 @@ from kimera_cli.live.account import Account, Limits
 from kimera_cli.live.bridge import streams_of
 from kimera_cli.shm.ring import Consumer, Producer, ring_shape
 from kimera_cli.shm.segment import Clocks
+from kimera_cli.venues.clients.addresses import addresses_of
 from kimera_cli.venues.clients.world import World
-from kimera_cli.venues.trading import Choices, Trading
+from kimera_cli.venues.trading import Choices, Trading, keys_file
 
 BATCH = 256
 SLEEP_S = 50e-6
@@ -59,7 +59,10 @@ def trade(wire: Any, told: OrderArguments, paths: Sequence[Path], clocks: Clocks
         world = World(
             clocks.now_ns, clocks.monotonic_ns, told.random_bytes, lambda error: note(wire, error)
         )
-        trading = _trading(told, world)
+        choices = told.choices
+        keys = keys_file(choices.keys, choices.server, told.home)
+        addresses = addresses_of(choices.server)
+        trading = Trading(choices, told.home, told.env, world, addresses, keys)
         try:
             accounts = await _accounts(told, trading, answers)
             wire.send((READY, None))
@@ -69,15 +72,6 @@ def trade(wire: Any, told: OrderArguments, paths: Sequence[Path], clocks: Clocks
 
     serve(work)
     return found
-
-
-def _trading(told: OrderArguments, world: World) -> Trading:
-    from kimera_cli.venues.clients.addresses import Internet, server_from
-
-    choices = told.choices
-    server, its_keys = server_from(choices.server) if choices.server else (Internet(), None)
-    keys = choices.keys or its_keys
-    return Trading(choices, told.home, told.env, world, server, keys)
 
 
 async def _accounts(
@@ -110,23 +104,27 @@ class _Process:
         self._wire, self._accounts, self._asked, self._answers = wire, accounts, asked, answers
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
-        self._failed: list[KimeraError] = []
 
     @property
     def _each(self) -> list[Account]:
         return list({id(a): a for a in self._accounts.values()}.values())
 
     async def run(self) -> dict[str, Any]:
-        """Serve until STOP or until the engine is gone; then cancel what is open."""
+        """Serve until STOP, or the engine is gone, or an account failed; then cancel what is open.
+
+        Raises what an account failed by: a refused login, or what nobody foresaw.
+        """
         self._loop.add_reader(self._wire.fileno(), self._stopped)
         threading.Thread(target=self._listen, name="requests", daemon=True).start()
         streams = [account.running for account in self._each]
-        ended = asyncio.ensure_future(self._end.wait())
-        await asyncio.wait((ended, *streams), return_when=asyncio.FIRST_COMPLETED)
-        for stream in streams:
-            if stream.done():
-                stream.result()  # no login, no trading
-        await self._close()
+        ends: list[asyncio.Future[Any]] = [*streams, *(a.failure for a in self._each)]
+        stop = asyncio.ensure_future(self._end.wait())
+        await asyncio.wait([stop, *ends], return_when=asyncio.FIRST_COMPLETED)
+        self._end.set()
+        await self._close()  # also when one account failed: the others' orders must not rest
+        for each in ends:
+            if each.done():
+                each.result()
         for account in self._each:
             account.stream.stop()
         await asyncio.gather(*streams)
@@ -139,8 +137,8 @@ class _Process:
     def _listen(self) -> None:
         """Take requests out of the ring; a thread, because an event loop cannot wait on memory."""
         while not self._end.is_set():
-            rows = self._asked.pop(BATCH)
-            if len(rows):
+            if ready := self._asked.ready():
+                rows = self._asked.pop(min(ready, BATCH))
                 self._loop.call_soon_threadsafe(self._take, rows)
             else:
                 time.sleep(SLEEP_S)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kimera_cli.engine.build import Plan, request_of
 from kimera_cli.engine.live import LivePlan
 from kimera_cli.engine.request import RunRequest
-from kimera_cli.errors import ProfileError, RiskError, UsageError
+from kimera_cli.errors import ProfileError, UsageError
 from kimera_cli.feeds.live import Stream
 from kimera_cli.live.account import Limits
 from kimera_cli.live.feed import FeedArguments, publish_live
@@ -20,8 +21,9 @@ from kimera_cli.live.orders import OrderArguments, trade
 from kimera_cli.live.same_thread import ThreadFeed
 from kimera_cli.live.source import LiveSource
 from kimera_cli.shm.folder import runtime_folder
-from kimera_cli.venues.clients.addresses import Addresses, server_from
-from kimera_cli.venues.trading import Choices
+from kimera_cli.venues.clients.addresses import Addresses
+from kimera_cli.venues.consent import Consent
+from kimera_cli.venues.trading import Choices, keys_file
 
 if TYPE_CHECKING:
     from kimera_cli.context import Context
@@ -52,8 +54,7 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
     wanted = parse_markets(choices.markets)
     if choices.execute == "live":
         _consent(planned, choices, told.addresses, list(wanted))
-    its_keys = server_from(choices.server)[1] if choices.server else None
-    keys = keys_of(choices.keys or its_keys, wanted, world)
+    keys = keys_of(keys_file(choices.keys, choices.server, world.home), wanted, world)
     markets = ask_markets(wanted, told.addresses, keys, world)
     told = told._replace(streams=_streams(markets))
     shifts = tuple(-m.clock_ahead_ns for m in markets)
@@ -80,24 +81,11 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
 
 def _consent(planned: Plan, choices: LiveChoices, addresses: Addresses, venues: list[str]) -> None:
     """RiskError `risk.live_off`, UsageError `usage.live`: no leave to trade at real venues."""
-    if not addresses.live:
-        return
-    names = ", ".join(venues)
-    if not planned.resolved.profile.live.allow:
-        raise RiskError(
-            "risk.live_off",
-            f"expected a profile that allows orders at {names}, was [live] allow = false",
-            "set it in a profile of yours; kimera venue serve is for trying things out",
-        )
-    if choices.cap is not None:
-        return
-    words = f"live {venues[0]}"
-    if choices.ask is None or choices.ask(f"This trades at {names}. Type '{words}': ") != words:
-        raise UsageError(
-            "usage.live",
-            f"expected leave to trade at {names}, was none",
-            "--yes-live CAP says how much open orders and positions may be worth together",
-        )
+    cap = None if choices.cap is None else Decimal(choices.cap)
+    allowed = planned.resolved.profile.live.allow
+    consent = Consent(addresses.live, allowed, cap, choices.ask)
+    for venue in venues:
+        consent.check_leave(venue)
 
 
 def _orders(

@@ -24,7 +24,7 @@ from kimera_cli.live.markets import ask_markets, venue_world
 from kimera_cli.names import did_you_mean
 from kimera_cli.records import Recording
 from kimera_cli.units import NS_PER_S, parse_duration_ns
-from kimera_cli.venues.clients.addresses import Addresses, Internet, server_from
+from kimera_cli.venues.clients.addresses import Addresses, addresses_of
 from kimera_cli.venues.orders.rules import canonical
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def record(
     `progress` is told of messages. Errors of the venue before it begins (VenueError, UsageError);
     `data.write` at any time. What was written before is in the file, or in FILE.part.
     """
-    addresses = server_from(plan.server)[0] if plan.server else Internet()
+    addresses = addresses_of(plan.server)
     wanted = {canonical(plan.venue): list(dict.fromkeys(plan.symbols))}
     kinds, seconds = _kinds(plan.kinds), plan.seconds
     markets = ask_markets(wanted, addresses, {}, world)

@@ -29,8 +29,8 @@ class Consent:
     spent: Decimal = Decimal(0)
     _said: bool = False
 
-    def check(self, venue: str, wish: Wish) -> None:
-        """RiskError `risk.live_off`, `risk.live_cap`; UsageError `usage.live`."""
+    def check_leave(self, venue: str) -> None:
+        """RiskError `risk.live_off`, UsageError `usage.live`: nothing may be sent to a venue."""
         if not self.live:
             return
         if not self.allowed:
@@ -39,11 +39,17 @@ class Consent:
                 f"expected a profile that allows orders at {venue}, was [live] allow = false",
                 "set it in a profile of yours; kimera venue serve is for trying things out",
             )
+        if self.cap is None and not self._said:
+            self._typed(venue)
+
+    def check(self, venue: str, wish: Wish) -> None:
+        """Check the leave for one more order; also RiskError `risk.live_cap`."""
+        self.check_leave(venue)
+        if not self.live:
+            return
         worth = worth_of(wish)
         if self.cap is not None:
             self._within(worth)
-        elif not self._said:
-            self._typed(venue)
         self.spent += worth or 0
 
     def _within(self, worth: Decimal | None) -> None:

@@ -14,7 +14,7 @@ from kimera_cli.errors import KimeraError, UsageError
 from kimera_cli.journal.intent_replay import DATABASE, read_orders
 from kimera_cli.journal.intents import IntentJournal, Timing, account_folder
 from kimera_cli.risk.latch import FILE, Latch
-from kimera_cli.venues.clients.addresses import Addresses, Internet, server_from
+from kimera_cli.venues.clients.addresses import Addresses, addresses_of, server_from
 from kimera_cli.venues.clients.credentials import (
     Credentials,
     Redactor,
@@ -160,10 +160,16 @@ class Trading:
 def trading(context: Context, choices: Choices, report: Callable[[KimeraError], None]) -> Trading:
     """Return what a command works with; nothing is opened yet."""
     world = World(context.now_ns, context.monotonic_ns, context.random_bytes, report)
-    server, its_keys = server_from(choices.server) if choices.server else (Internet(), None)
-    default = context.home / KEYS_FILE
-    keys = choices.keys or its_keys or (default if default.exists() else None)
-    return Trading(choices, context.home, context.env, world, server, keys)
+    keys = keys_file(choices.keys, choices.server, context.home)
+    addresses = addresses_of(choices.server)
+    return Trading(choices, context.home, context.env, world, addresses, keys)
+
+
+def keys_file(typed: Path | None, server: str | None, home: Path) -> Path | None:
+    """Return the keys file: as typed, the venue server's own, or keys.toml in kimera's home."""
+    default = home / KEYS_FILE
+    its_own = server_from(server)[1] if server else None
+    return typed or its_own or (default if default.exists() else None)
 
 
 def run(trading: Trading, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

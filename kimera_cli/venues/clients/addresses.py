@@ -85,6 +85,11 @@ class Listening(msgspec.Struct):
     keys: str = ""
 
 
+def addresses_of(server: str | None) -> Addresses:
+    """Return where the venues' hosts are: at the server of `--server`, else on the internet."""
+    return server_from(server)[0] if server else Internet()
+
+
 def server_from(text: str) -> tuple[Server, Path | None]:
     """Return the server of `--server` and where its keys are: a record's file, or a plain address.
 

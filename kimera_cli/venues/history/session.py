@@ -12,7 +12,7 @@ from kimera_cli.data.ingest import writing
 from kimera_cli.errors import KimeraError, VenueError
 from kimera_cli.records import Record
 from kimera_cli.units import NS_PER_MS
-from kimera_cli.venues.clients.addresses import Addresses, Internet, server_from
+from kimera_cli.venues.clients.addresses import Addresses, addresses_of
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.history.ask import Asker
 from kimera_cli.venues.history.exchange import opened, options_of, venues
@@ -54,7 +54,7 @@ def fetch(place: Place, wanted: Wanted, work: Work, failed: Callable[[KimeraErro
 
 def run(place: Place, work: Callable[[str, Any], Awaitable[Any]]) -> Any:
     """Return `await work(venue, client of ccxt)` for a venue; UsageError for one that is none."""
-    addresses: Addresses = server_from(place.server)[0] if place.server else Internet()
+    addresses: Addresses = addresses_of(place.server)
     venue = venue_of(place.venue, venues())
     options = options_of(venue, place.symbols, swaps=place.swaps)
 
