@@ -128,6 +128,7 @@ def report_fill(loop, stream, book, messages, markouts, own, ts_ns, px_ticks, qt
         maker,
         ahead,
         math.nan,
+        0,
     )
 
 
@@ -145,11 +146,15 @@ def tell_fill(
     maker,
     ahead,
     fee,
+    kept_lots,
 ):
-    """Queue the news of one execution of order `own`; `ahead` and `fee` are NaN when not known."""
+    """Queue the news of one execution of order `own`; `ahead` and `fee` are NaN when not known.
+
+    `kept_lots`: how many lots of it the venue kept as its fee, which is part of `fee`.
+    """
     loop.n_fills += 1
     loop.fill_seq[loop.n_fills & (FILL_RING - 1)] = 0  # not delivered yet
-    n = answer(loop, stream, messages, ts_ns, R_FILL, own.id, own.sleeve, own.slot, 0)
+    n = answer(loop, stream, messages, ts_ns, R_FILL, own.id, own.sleeve, own.slot, kept_lots)
     m = messages[n]
     m.side = own.side
     m.px_ticks = px_ticks

@@ -6,7 +6,7 @@ import math
 
 from kimera_cli.kernels._jit import inner, kernel
 from kimera_cli.kernels.audit import record
-from kimera_cli.kernels.ledger import book_fill, book_fill_at
+from kimera_cli.kernels.ledger import book_fill, book_fill_at, book_kept
 from kimera_cli.kernels.state import FILL_RING
 from kimera_cli.layouts import (
     BID,
@@ -66,6 +66,7 @@ def answer_fill(loop, gate, view, sleeve, instrument, order, known, m, r):
     else:
         r.fee = m.fee
         book_fill_at(view, sleeve, instrument, m.side, m.px_ticks, m.qty_lots, m.fee)
+        book_kept(view, instrument, m.px_ticks, m.code)
     r.type = m.maker
     r.code = m.fill_id
     loop.fill_seq[m.fill_id & (FILL_RING - 1)] = r.seq

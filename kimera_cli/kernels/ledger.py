@@ -66,6 +66,16 @@ def book_fill_at(view, sleeve, instrument, side, px_ticks, qty_lots, fee):
 
 
 @kernel
+def book_kept(view, instrument, px_ticks, kept_lots):
+    """Let a venue keep lots of a spot buy as its fee, which book_fill_at took from cash.
+
+    The position is what is there to be sold; equity at the fill's price stays as it was.
+    """
+    view.position_lots -= kept_lots
+    view.cash += trade_value(instrument, px_ticks, kept_lots)
+
+
+@kernel
 def equity_at(view, instrument, mid_ticks):
     """Return the sleeve's equity at a mid; its cash when it holds nothing, NaN when it does and
     mid is.

@@ -29,8 +29,8 @@ TOLD = np.dtype(
         ("qty_lots", "i8"),
         ("left_lots", "i8"),
         ("maker", "i8"),
-        ("code", "i8"),
-        ("fee", "f8"),  # settlement currency; NaN: not told
+        ("code", "i8"),  # layouts.REJECTS; of a fill: lots of it that the venue kept as its fee
+        ("fee", "f8"),  # settlement currency, with what was kept; NaN: not told
         ("reserved", "i8", (3,)),
     ],
     align=True,
@@ -122,6 +122,7 @@ def bring(loop, streams, books, messages, markouts, told):
             told.maker,
             math.nan,
             told.fee,
+            told.code,
         )
         return loop.error
     n = answer(loop, stream, messages, ts_ns, told.kind, told.id, told.sleeve, told.slot, told.code)

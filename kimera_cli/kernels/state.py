@@ -266,7 +266,7 @@ MESSAGE = np.dtype(
         ("qty_lots", "i8"),
         ("left_lots", "i8"),
         ("maker", "i8"),
-        ("code", "i8"),
+        ("code", "i8"),  # layouts.REJECTS; of a fill: lots of it that the venue kept as its fee
         ("fill_id", "i8"),
         ("mid_ticks", "f8"),
         ("ahead", "f8"),

@@ -28,6 +28,7 @@ from kimera_cli.telemetry import histogram
 from kimera_cli.venues.clients.catch_up import Interest
 from kimera_cli.venues.clients.stream import PrivateStream
 from kimera_cli.venues.clients.streams import stream_for
+from kimera_cli.venues.clients.values import plain
 from kimera_cli.venues.desk import Wish
 from kimera_cli.venues.orders.account_orders import OrderChange
 from kimera_cli.venues.orders.machine import OrderState, Phase
@@ -205,6 +206,7 @@ class Account:
             "stays": [s.client_id for s in live],
             "in_doubt": [s.client_id for s in live if s.phase is Phase.UNKNOWN],
             "foreign": len(orders.foreign),
+            "dust": {symbol: plain(rest) for symbol, rest in self.bridge.dust().items()},
             "dead_man": self.alive.is_armed,
             "connections": self.stream.connections,
             "gate_to_bytes_ns": {"p50": times.median_ns, "p99": times.p99_ns, "max": times.max_ns},
@@ -329,9 +331,13 @@ class Account:
 
     def _changed(self, change: OrderChange) -> None:
         if change.fill is not None:
-            self.exposure.filled(change.fill)
+            self.exposure.filled(change.fill, self._base(change.fill.symbol))
         if told := self.bridge.changed(change):
             self.tell(told)
+
+    def _base(self, symbol: str) -> str:
+        each = self.bridge.instruments.values()
+        return next((i.base for i in each if i.symbol == symbol), "")
 
     def _event(self, event: PrivateEvent) -> None:
         if isinstance(event, OrderUpdate | FillUpdate):

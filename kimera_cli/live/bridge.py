@@ -3,6 +3,9 @@
 The loop knows an order by a number and a place in a strategy's table; an account knows it by a
 client id. A loop's order that is amended where the venue cannot do so in place is canceled, and
 what is left of it is sent anew: to the loop it stays one order.
+
+A fee that the venue keeps of what was bought makes the position smaller. The loop counts in lots,
+so it is told of whole lots, rounded up: what it holds is there to be sold. The rest is dust.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -94,6 +98,8 @@ class Bridge:
         self._shift_ns = shift_ns
         self._orders: dict[int, LoopOrder] = {}
         self._by_client: dict[str, LoopOrder] = {}
+        self._kept: dict[tuple[int, int], tuple[Decimal, int]] = {}
+        """By stream and sleeve: fees paid in the base asset, and lots that the loop was told of."""
 
     # --- from the loop
 
@@ -185,7 +191,29 @@ class Bridge:
         told["qty_lots"] = lots
         told["maker"] = int(bool(fill.maker))
         told["fee"] = fee_in_quote(fill, instrument)
+        told["code"] = self._kept_lots(order, fill)
         return told
+
+    def _kept_lots(self, order: LoopOrder, fill: VenueFill) -> int:
+        """Return by how many lots the venue's fees have made the position smaller."""
+        instrument = self.instruments[order.stream]
+        if fill.fee_asset != instrument.base or not fill.fee:
+            return 0
+        paid, told = self._kept.get((order.stream, order.sleeve), (Decimal(0), 0))
+        paid += fill.fee
+        lots = math.ceil(paid / instrument.lot)
+        self._kept[order.stream, order.sleeve] = paid, lots
+        return lots - told
+
+    def dust(self) -> dict[str, Decimal]:
+        """Return by symbol what the account has of the run beyond the loop's lots."""
+        found: dict[str, Decimal] = {}
+        for (stream, _), (paid, lots) in self._kept.items():
+            instrument = self.instruments[stream]
+            rest = lots * instrument.lot - paid
+            if rest:
+                found[instrument.symbol] = found.get(instrument.symbol, Decimal(0)) + rest
+        return found
 
     def _closed(self, order: LoopOrder, state: OrderState) -> list[Told]:
         order.client_id = ""

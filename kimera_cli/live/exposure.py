@@ -24,9 +24,10 @@ class Exposure:
     prices: dict[str, Decimal] = field(default_factory=dict)
     """Of the last fill."""
 
-    def filled(self, fill: VenueFill) -> None:
-        """Count one execution."""
+    def filled(self, fill: VenueFill, base: str) -> None:
+        """Count one execution; a fee in the base asset is not held any more."""
         size = fill.quantity if fill.side == "buy" else -fill.quantity
+        size -= fill.fee if fill.fee_asset == base else ZERO
         self.held[fill.symbol] = self.held.get(fill.symbol, ZERO) + size
         self.prices[fill.symbol] = fill.price
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from kimera_cli.instrument import Instrument
 from kimera_cli.kernels.ledger import (
     book_fill,
+    book_fill_at,
     book_funding,
+    book_kept,
     equity_at,
     quote_value,
     to_portfolio,
@@ -183,3 +185,16 @@ def test_money_is_what_the_fills_say_in_exact_decimals(instrument, fills, mid) -
     equity = cash - held / price if instrument.kind == "inverse" else cash + held * price
     scale = tolerance + abs(float(equity - cash)) * 1e-13
     assert account.equity(mid) == pytest.approx(float(equity), abs=scale)
+
+
+def test_what_a_venue_keeps_as_its_fee_is_not_there_to_be_sold() -> None:
+    """Buy 1,000 lots of 0.00001 at 50,000.00 (500), fee 0.1 % = 1 lot (0.50), kept of the BTC."""
+    record = SPOT.row(1.0).view(np.recarray)[0]
+    view, sleeve = (np.zeros(1, kind).view(np.recarray)[0] for kind in (VIEW, SLEEVE))
+    book_fill_at(view, sleeve, record, BID, 5_000_000, 1_000, 0.5)
+    before = equity_at(view, record, 5_000_000.0)
+    book_kept(view, record, 5_000_000, 1)
+    assert view.position_lots == 999
+    assert view.cash == pytest.approx(-500.0)
+    assert equity_at(view, record, 5_000_000.0) == pytest.approx(before) == pytest.approx(-0.5)
+    assert sleeve.fees == 0.5

@@ -81,7 +81,8 @@ class Steps:
         for row in rows:
             self.raw.append(row)
             kind, lots = KINDS[int(row["kind"][0])], int(row["qty_lots"][0])
-            self.told.append((kind, lots, int(row["left_lots"][0]), REJECTS[int(row["code"][0])]))
+            code = "ok" if kind == "fill" else REJECTS[int(row["code"][0])]
+            self.told.append((kind, lots, int(row["left_lots"][0]), code))
 
     def send(self, order: LoopOrder, order_type: int = LIMIT) -> str:
         """Send an order (anew) and return its client id."""

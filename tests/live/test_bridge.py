@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from journal_steps import PAIR, T0, Steps, asked
 
-from kimera_cli.layouts import IOC, MARKET, REJECTS
+from kimera_cli.layouts import IOC, MARKET, R_FILL, REJECTS
 from kimera_cli.live.bridge import fee_in_quote
 from kimera_cli.venues.orders.entry import ProvedAbsent, Withheld
 from kimera_cli.venues.orders.outcome import Handling, Reason, Rejected, Unknown, VenueFill
@@ -201,3 +201,26 @@ def a_fill(fee: str, asset: str) -> VenueFill:
         venue="binance", symbol="BTCUSDT", trade_id="1", venue_order_id="2", side="buy",
         price=Decimal(100), quantity=Decimal(1), fee=Decimal(fee), fee_asset=asset, ts_ns=T0,
     )  # fmt: skip
+
+
+def test_a_fee_kept_of_what_was_bought_makes_the_position_smaller(steps: Steps) -> None:
+    """Lots of 0.001; fees of 0.4, 0.4, 0.4 and 1.3 lots: 1, 0, 1 and 1 lots are gone, 0.5 is dust.
+
+    What the loop holds is never more than what is there.
+    """
+    for number in range(1, 5):
+        order = steps.bridge.begin(asked(number))
+        steps.answer(steps.send(order), f"v{number}")
+        fee = Decimal("0.0013" if number == 4 else "0.0004")
+        steps.fill(f"v{number}", "0.005", fee=fee, fee_asset="BTC")
+    rows = [row[0] for row in steps.raw if int(row["kind"][0]) == R_FILL]
+    assert [int(row["code"]) for row in rows] == [1, 0, 1, 1]
+    assert [float(row["fee"]) for row in rows] == pytest.approx([0.04, 0.04, 0.04, 0.13])
+    assert steps.bridge.dust() == {"BTCUSDT": Decimal("0.0005")}
+
+
+def test_a_fee_in_another_asset_leaves_the_position(steps: Steps) -> None:
+    steps.answer(steps.send(steps.bridge.begin(asked())), "77")
+    steps.fill("77", "0.005", fee=Decimal("0.01"), fee_asset="BNB")
+    assert int(steps.raw[-1]["code"][0]) == 0
+    assert steps.bridge.dust() == {}

@@ -33,7 +33,7 @@ def test_resting_orders_count_as_far_as_they_are_open() -> None:
     exposure.check(BUY, steps.orders.live())
     steps.fill("77", "0.002")
     for fill in steps.orders.fills:
-        exposure.filled(fill)
+        exposure.filled(fill, "BTC")
     exposure.check(BUY, steps.orders.live())
     with pytest.raises(RiskError, match=r"was 100\.51"):
         exposure.check(BUY._replace(price=Decimal("100.01")), steps.orders.live())
@@ -48,3 +48,13 @@ def test_a_market_order_is_worth_its_size_at_the_last_fill() -> None:
     exposure.check(market, [])
     with pytest.raises(RiskError, match="was 1200"):
         exposure.check(market._replace(quantity=Decimal(6)), [])
+
+
+def test_a_fee_in_the_base_asset_is_not_held() -> None:
+    steps = Steps()
+    steps.answer(steps.send(steps.bridge.begin(asked())), "77")
+    steps.fill("77", "0.005", fee=Decimal("0.001"), fee_asset="BTC")
+    exposure = Exposure(None)
+    for fill in steps.orders.fills:
+        exposure.filled(fill, "BTC")
+    assert exposure.held == {"BTCUSDT": Decimal("0.004")}

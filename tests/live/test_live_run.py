@@ -88,6 +88,7 @@ def test_live_orders_are_what_the_venues_know(kimera: Any, served: Served) -> No
     theirs = signed(fills, "symbol", "qty", "side")
     assert {MARKETS_BY[k]: v for k, v in mine.items()} == dict(theirs)
     assert len(said) == len(fills)
+    assert position_fits(said, fills)
     assert not [o for o in orders if o["status"] == "open"], "a stop takes orders back"
     names = [o["client_id"] for o in orders]
     assert len(set(names)) == len(names), "no order twice"
@@ -99,6 +100,18 @@ def test_live_orders_are_what_the_venues_know(kimera: Any, served: Served) -> No
     page = (kimera.folder / told["report"]).read_text()
     assert "Orders at venues" in page
     assert "Live feed" in page
+
+
+def position_fits(said: list[dict[str, Any]], fills: list[dict[str, Any]]) -> bool:
+    """Whether what the run holds at Binance is there to be sold, and less than a lot is left out.
+
+    Binance keeps its fee of what was bought.
+    """
+    mine = [row for row in fills if row["venue"] == "binance"]
+    fees = sum((Decimal(row["fee"]) for row in mine if row["fee_asset"] == "BTC"), Decimal(0))
+    held = Decimal(signed(mine, "symbol", "qty", "side")["BTC/USDT"]) - fees
+    (last,) = [row for row in said if row["instrument"] == "binance/BTCUSDT"][-1:]
+    return bool(fees) and 0 <= held - Decimal(str(last["position"])) < Decimal("0.00001")
 
 
 MARKETS_BY = {
