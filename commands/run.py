@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kimera_cli.errors import UsageError
+
 if TYPE_CHECKING:
     from kimera_cli.context import Context
     from kimera_cli.engine.build import Choices, Plan
@@ -72,6 +74,9 @@ YesLive = Annotated[
         metavar="CAP", min=0, help="Trade live unasked; open orders and positions up to CAP."
     ),
 ]
+Record = Annotated[
+    bool, typer.Option("--record", help="Keep what a live feed sends, for report fidelity.")
+]
 Repeat = Annotated[
     str | None,
     typer.Option("--from", metavar="RUN|MANIFEST", help="Repeat a run from its manifest."),
@@ -99,6 +104,7 @@ def run(
     execute: Execute = "paper",
     account: Account = "main",
     yes_live: YesLive = None,
+    record: Record = False,
     repeat: Repeat = None,
 ) -> None:
     """Run strategies on the demo market, recordings or live venues; leave journal and report.
@@ -131,7 +137,7 @@ def run(
         from kimera_cli.engine.drive import drive, prepare
 
         live = (market or [], server, keys, execute, account, yes_live)
-        request = _request(planned, choices, world, live)
+        request = _request(planned, choices, world, live, record=record)
         session = prepare(request, world)
     with world.output() as stream:
         drive(session, world, stream)
@@ -142,16 +148,24 @@ def _request(
     choices: Choices,
     world: Context,
     live: tuple[list[str], str, Path | None, str, str, float | None],
+    *,
+    record: bool,
 ) -> RunRequest:
     from kimera_cli.engine.build import build_request, repeat_request
 
+    if record and (planned is None or planned.kind != "venue"):
+        raise UsageError(
+            "usage.record",
+            "expected --record with --source venue, was another source",
+            "a recording or the demo market is replayed as it is: kimera run --from RUN",
+        )
     if planned is None:
         return repeat_request(choices, world)
     if planned.kind == "venue":
         from kimera_cli.live.plan import LiveChoices, live_request
 
         ask = typer.prompt if world.stdin.isatty() else None
-        return live_request(planned, LiveChoices(*live, ask), world)
+        return live_request(planned, LiveChoices(*live, ask, record), world)
     return build_request(planned, world)
 
 

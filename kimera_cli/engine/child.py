@@ -74,7 +74,7 @@ class Child:
         elif not self._process.is_alive():
             raise self._gone()
 
-    def tell(self, word: str) -> None:
+    def tell(self, word: Any) -> None:
         """Send a word; a child that is gone does not hear it."""
         with contextlib.suppress(OSError):
             self._pipe.send(word)

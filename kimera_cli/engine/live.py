@@ -19,8 +19,9 @@ class LivePlan:
     """A feed process and its rings. All of it is pickled to the process.
 
     `task(wire, arguments, paths, clocks)` runs there: it makes one ring per entry of `origins`,
-    sends READY, waits for GO, publishes events whose instrument numbers count from the ring's
-    origin, and on the word STOP returns what became of them (a JSON-safe dict).
+    sends READY, waits for (GO, folder to keep in what comes, or None), publishes events whose
+    instrument numbers count from the ring's origin, and on the word STOP returns what became of
+    them (a JSON-safe dict).
     """
 
     task: Callable[..., Any]
@@ -34,8 +35,12 @@ class LivePlan:
     order_task: Callable[..., Any] | None = None
     """Runs in the order process: `order_task(wire, arguments, paths, clocks)`; None: simulated."""
     order_arguments: Any = None
+    record: bool = False
+    """Whether the feed keeps what it receives, in the run's folder."""
 
 
+RECORDING = "recording"
+"""The folder within a run's where its feed keeps what it receives."""
 GO = "go"
 STOP = "stop"
 """Words that a feed process hears: the engine is there; it needs no more."""

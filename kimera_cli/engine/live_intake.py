@@ -9,6 +9,7 @@ When the loop lags behind a feed process, books conflate there and trades queue
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from kimera_cli.engine.arrays import LoopArrays
@@ -31,6 +32,12 @@ LOOK_NS = 10_000_000
 
 class FeedEnd(Protocol):
     """Where a feed's events come out."""
+
+    def keep(self, folder: Path, cores: frozenset[int]) -> None:
+        """Write what will come into this new folder, if asked for before `begin`.
+
+        `cores`: for a thread that writes; empty: any.
+        """
 
     def begin(self) -> None:
         """The engine is there."""
@@ -60,10 +67,15 @@ class RingFeed:
     def __init__(self, rings: Sequence[tuple[Consumer, int]], child: Child) -> None:
         self._rings, self._child = list(rings), child
         self._pause = Pause()
+        self._folder: Path | None = None
+
+    def keep(self, folder: Path, cores: frozenset[int]) -> None:
+        """The process writes into the folder what comes; it has its own core."""
+        self._folder = folder
 
     def begin(self) -> None:
         """The engine is there."""
-        self._child.tell(GO)
+        self._child.tell((GO, self._folder))
 
     def batches(self) -> Iterator[tuple[Events, int]]:
         """Yield what is in the rings."""

@@ -19,6 +19,7 @@ from kimera_cli.engine.failure import no_room, raised
 from kimera_cli.engine.feed import feed_shift_ns
 from kimera_cli.engine.fidelity import fidelity
 from kimera_cli.engine.intake import Around, open_intake
+from kimera_cli.engine.live import RECORDING
 from kimera_cli.engine.manifest import manifest_of
 from kimera_cli.engine.order_process import JournalTerms
 from kimera_cli.engine.request import RunRequest
@@ -134,6 +135,8 @@ class Session:
             self.folder.discard()
             self._shape.close()
             raise
+        if self.request.live is not None and self.request.live.record:
+            self._shape.keep(self.folder.path.absolute() / RECORDING)
 
     @property
     def preparation(self) -> list[dict[str, Any]]:

@@ -135,6 +135,12 @@ class RunShape:
         child.await_ready()
         self.feed = RingFeed(list(zip(consumers, plan.origins, strict=True)), child)
 
+    def keep(self, folder: Path) -> None:
+        """Let a live feed write what it receives into this folder."""
+        assert self.feed is not None
+        pin = self.prepared.pin if self.prepared else None
+        self.feed.keep(folder, pin.others if pin else frozenset())
+
     def close(self) -> None:
         """End what still runs, give memory and cores back."""
         for child in self.children:

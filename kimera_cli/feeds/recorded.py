@@ -31,8 +31,9 @@ class Recorded(Importer):
     def read(self, path: Path, options: ImportOptions) -> Iterator[Batch]:
         """Yield the events that a live feed would have shown, instrument by instrument.
 
-        A live feed also marks the books when it begins, and when its connections end with it;
-        a recording says nothing of the time before and after.
+        A live feed also marks the books when it begins, and when its connections end with it; a
+        recording says nothing of the time before and after, but for that of a run: it begins as
+        the run did.
         """
         lines = read_lines(path, options.progress)
         first = next(lines, None)
@@ -98,6 +99,8 @@ class _Replay:
                 intake.take(line.content, ts_ns)
             case "book":
                 intake.answer(number, line.content, ts_ns)
+            case "begin":
+                intake.begin(ts_ns)
             case "open":
                 intake.connected()
             case "watch":

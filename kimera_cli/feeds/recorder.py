@@ -83,6 +83,12 @@ class Recorded:
     bytes: int = 0
     """Of messages and answers, as received."""
 
+    def take(self, what: str, size: int) -> None:
+        """Count one line whose content has this many bytes."""
+        self.messages += what == "text"
+        self.answers += what in ("book", "told")
+        self.bytes += size
+
 
 class Recorder:
     """Writes one recording. DataError `data.write` when it cannot be written."""
@@ -108,10 +114,12 @@ class Recorder:
         self, connection: int, ts_ns: int, what: str, content: Payload, instrument: int
     ) -> None:
         """Write one line, soon."""
-        self.counts.messages += what == "text"
-        self.counts.answers += what in ("book", "told")
-        self.counts.bytes += len(content)
-        self._held += line_of(ts_ns, connection, what, content, instrument)
+        self.counts.take(what, len(content))
+        self.add(line_of(ts_ns, connection, what, content, instrument))
+
+    def add(self, lines: bytes) -> None:
+        """Write whole lines, soon."""
+        self._held += lines
         if len(self._held) >= HELD:
             self._write(self._packer.pack(bytes(self._held)))
             self._held.clear()

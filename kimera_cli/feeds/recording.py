@@ -6,6 +6,7 @@ The first line is a Header in JSON. Every other line is
 
 and ends with a line feed. `what`, and its content:
 
+    begin     the feed began: what its reader has of the books is older (recordings of runs)
     open      a connection came about and its streams were asked for
     text      a message, as it was received
     book N    the answer to a request for the book of instrument N
@@ -120,7 +121,7 @@ def read_lines(path: Path, progress: Progress | None = None) -> Iterator[tuple[i
 
 
 _NUMBERED = ("book", "told", "watch", "judge", "silent")
-_PLAIN = ("open", "text", "lost", "end")
+_PLAIN = ("begin", "open", "text", "lost", "end")
 
 
 def parse_line(path: Path, number: int, line: bytes) -> Line:

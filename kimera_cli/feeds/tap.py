@@ -26,6 +26,11 @@ class TappedIntake(Intake):
 
         self.take = take
 
+    def begin(self, ts_local_ns: int) -> None:
+        """The feed begins."""
+        self._note(ts_local_ns, "begin", b"", -1)
+        super().begin(ts_local_ns)
+
     def connected(self) -> None:
         """A new connection."""
         self._note(self._now_ns(), "open", b"", -1)

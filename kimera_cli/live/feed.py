@@ -11,14 +11,18 @@ from typing import Any, NamedTuple
 from kimera_cli.engine.child import READY, note
 from kimera_cli.engine.feed_process import SLOTS
 from kimera_cli.feeds.client import Surroundings, serve
-from kimera_cli.feeds.live import LiveFeed, Stream, World
+from kimera_cli.feeds.live import BookState, LiveFeed, Stream, World
 from kimera_cli.feeds.output import RingOutput
 from kimera_cli.feeds.rest import RestClient
-from kimera_cli.layouts import EVENT
+from kimera_cli.layouts import ASK, BID, EVENT
+from kimera_cli.live.run_recording import RunRecording
 from kimera_cli.shm.conflate import ConflatingProducer
 from kimera_cli.shm.ring import ring_shape
 from kimera_cli.shm.segment import Clocks
 from kimera_cli.venues.clients.addresses import Addresses, addresses_of
+
+LEVELS = 5
+"""Best levels of each side of a book that the end of a run tells."""
 
 
 class FeedArguments(NamedTuple):
@@ -28,6 +32,8 @@ class FeedArguments(NamedTuple):
     random_bytes: Callable[[int], bytes]
     """For jitter; a function that can be pickled."""
     server: str = ""
+    record: bool = False
+    """Whether what comes in is kept."""
 
     def random(self) -> float:
         """Return a number from [0, 1)."""
@@ -53,12 +59,15 @@ def publish_live(
             clocks.now_ns, clocks.monotonic_ns, told.random,
             lambda error: note(wire, error),
         )  # fmt: skip
+        recording = RunRecording(around.report)
         async with RestClient(addresses) as rest:
-            feed = LiveFeed(
-                told.streams, RingOutput(producer), World(around, rest.fetch, addresses)
-            )
+            world = World(around, rest.fetch, addresses)
+            kept = recording.note if told.record else None
+            feed = LiveFeed(told.streams, RingOutput(producer), world, kept)
             wire.send((READY, None))
-            wire.recv()  # GO: the engine is there
+            _, folder = wire.recv()  # GO: the engine is there
+            if folder is not None:
+                recording.open(folder, feed, clocks.now_ns())
             loop = asyncio.get_running_loop()
 
             def stop() -> None:
@@ -68,7 +77,10 @@ def publish_live(
                 feed.stop()
 
             loop.add_reader(wire.fileno(), stop)
-            await feed.run()
+            try:
+                await feed.run()
+            finally:
+                found.update(recording.close(clocks.now_ns()))
 
     serve(work)
     producer.close()
@@ -82,6 +94,8 @@ def fared(feed: LiveFeed) -> dict[str, Any]:
             "good": state.good,
             "reason": state.reason,
             **asdict(state.counts),
+            "bids": _shown(state, BID),
+            "asks": _shown(state, ASK),
         }
         for state in feed.states()
     }
@@ -90,3 +104,10 @@ def fared(feed: LiveFeed) -> dict[str, Any]:
         for number, c in enumerate(feed.connections)
     }
     return {"books": books, "frames": frames}
+
+
+def _shown(state: BookState, side: int) -> list[list[str]]:
+    """Return prices and quantities of the best levels, best first; none while it is not good."""
+    tick, lot = state.instrument.tick, state.instrument.lot
+    best = state.best(side, LEVELS) if state.good else []
+    return [[f"{px * tick:f}", f"{lots * lot:f}"] for px, lots in best]

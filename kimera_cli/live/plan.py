@@ -45,6 +45,8 @@ class LiveChoices:
     """`--yes-live`: most that open orders and positions may be worth."""
     ask: Callable[[str], str] | None = None
     """Asks the person at the terminal; None: there is none."""
+    record: bool = False
+    """Keep what the feeds receive, in the run's folder."""
 
 
 def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequest:
@@ -56,9 +58,9 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
         _consent(planned, choices, told.addresses, list(wanted))
     keys = keys_of(keys_file(choices.keys, choices.server, world.home), wanted, world)
     markets = ask_markets(wanted, told.addresses, keys, world)
-    told = told._replace(streams=_streams(markets))
+    told = told._replace(streams=_streams(markets), record=choices.record)
     shifts = tuple(-m.clock_ahead_ns for m in markets)
-    live = LivePlan(publish_live, told, (0,), ThreadFeed, shifts)
+    live = LivePlan(publish_live, told, (0,), ThreadFeed, shifts, record=choices.record)
     if choices.execute == "live":
         live = dataclasses.replace(
             live, order_task=trade, order_arguments=_orders(planned, choices, markets, world)

@@ -161,10 +161,13 @@ class _Session:
     def _note(
         self, connection: int, ts_ns: int, what: str, content: bytes | memoryview, instrument: int
     ) -> None:
-        """Write a line; when that fails, all ends, and the error is told once."""
+        """Write a line; when that fails, all ends, and the error is told once.
+
+        That the recorder began says nothing of the market, and is left out.
+        """
         assert self.recorder is not None
         assert self.feed is not None
-        if self.failure is not None:
+        if self.failure is not None or what == "begin":
             return
         try:
             self.recorder.note(connection, ts_ns, what, content, instrument)

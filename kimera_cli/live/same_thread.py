@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from kimera_cli.errors import KimeraError
@@ -19,6 +20,7 @@ from kimera_cli.feeds.output import FunctionOutput
 from kimera_cli.feeds.rest import RestClient
 from kimera_cli.layouts import Events, empty_events
 from kimera_cli.live.feed import FeedArguments, fared
+from kimera_cli.live.run_recording import RunRecording
 from kimera_cli.shm.segment import Clocks
 
 EVENTS = 1 << 14
@@ -37,6 +39,12 @@ class ThreadFeed:
         self._notes: list[KimeraError] = []
         self._feed: LiveFeed | None = None
         self._work: asyncio.Task[None] | None = None
+        self._recording = RunRecording(self._notes.append)
+        self._folder: tuple[Path, frozenset[int]] | None = None
+
+    def keep(self, folder: Path, cores: frozenset[int]) -> None:
+        """Write what will come into this folder; a thread on `cores` does."""
+        self._folder = folder, cores
 
     def begin(self) -> None:
         """Connect."""
@@ -71,7 +79,8 @@ class ThreadFeed:
 
     def notices(self) -> list[KimeraError]:
         """Return what was mended since the last call."""
-        found, self._notes = self._notes, []
+        found = self._notes.copy()
+        self._notes.clear()
         return found
 
     def finish(self) -> dict[str, Any]:
@@ -83,7 +92,7 @@ class ThreadFeed:
         if self._work is not None:
             self._loop.run_until_complete(self._work)
         self._loop.close()
-        return found
+        return found | self._recording.close(self._clocks.now_ns())
 
     async def _run(self) -> None:
         addresses, clocks = self._told.addresses, self._clocks
@@ -91,9 +100,13 @@ class ThreadFeed:
             clocks.now_ns, clocks.monotonic_ns, self._told.random, self._notes.append
         )
         async with RestClient(addresses) as rest:
-            output = FunctionOutput(self._take)
-            self._feed = LiveFeed(self._told.streams, output, World(around, rest.fetch, addresses))
-            await self._feed.run()
+            output, world = FunctionOutput(self._take), World(around, rest.fetch, addresses)
+            kept = self._recording.note if self._told.record else None
+            self._feed = feed = LiveFeed(self._told.streams, output, world, kept)
+            if self._folder is not None:
+                folder, cores = self._folder
+                self._recording.open(folder, feed, clocks.now_ns(), cores)
+            await feed.run()
 
     def _take(self, events: Events, n: int) -> None:
         """Keep one frame's events; the loop is to have them next."""
