@@ -9,47 +9,128 @@ import typer
 from kimera_cli.errors import RunError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kimera_cli.context import Context
-    from kimera_cli.records import Fault
+    from kimera_cli.records import Fault, Soak
 
 PATHS = ("rest", "websocket", "feed")
+EXECUTE = ("live", "paper")
+
+All = Annotated[bool, typer.Option("--all", help="All faults (the default).")]
+Only = Annotated[str, typer.Option(metavar="F1,F2", help="Only these, with commas between.")]
+Names = Annotated[str, typer.Option(help="Names with commas between; default: all.")]
+Way = Annotated[str, typer.Option(help="Only rest, websocket or feed.")]
+IsSoak = Annotated[
+    bool, typer.Option("--soak", help="Random faults against kimera run in its own processes.")
+]
+Duration = Annotated[
+    str, typer.Option("--for", metavar="DURATION", help="Of a soak, time under faults.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of a soak: the same seed, the same faults.")]
+Execute = Annotated[str, typer.Option(help="Of a soak: where orders go, live or paper.")]
+Gap = Annotated[
+    str, typer.Option(metavar="DURATION", help="Of a soak, mean time between two faults.")
+]
+Kill = Annotated[
+    str,
+    typer.Option(metavar="DURATION", help="Of a soak, mean time between two SIGKILLs; 0s: none."),
+]
 
 
 def faults(
     ctx: typer.Context,
-    all_: Annotated[bool, typer.Option("--all", help="All faults (the default).")] = False,
-    fault: Annotated[
-        str, typer.Option(metavar="F1,F2", help="Only these, with commas between.")
-    ] = "",
-    venues: Annotated[str, typer.Option(help="Names with commas between; default: all.")] = "",
-    path: Annotated[str, typer.Option(help="Only rest, websocket or feed.")] = "",
+    all_: All = False,
+    fault: Only = "",
+    venues: Names = "",
+    path: Way = "",
+    soak: IsSoak = False,
+    for_: Duration = "10m",
+    seed: Seed = 0,
+    execute: Execute = "live",
+    gap: Gap = "1s",
+    kill: Kill = "2m",
 ) -> None:
     """Play faults at every venue and compare what the client knows with what is there.
 
-    Everything is in this process and on 127.0.0.1. Exit 1: a comparison failed.
+    Everything is on 127.0.0.1. Exit 1: a comparison failed.
     """
+    world: Context = ctx.obj
+    if soak:
+        if all_ or fault or path:
+            raise UsageError("usage.fault", "expected --soak alone, was --all, --fault or --path")
+        _tell(world, _soaked(world, _words(venues), execute, (for_, gap, kill), seed))
+    else:
+        _tell(world, _scenes(world, all_, _words(fault), _words(venues), path))
+
+
+def _scenes(
+    world: Context, all_: bool, wanted: list[str], venues: list[str], path: str
+) -> Iterable[Fault]:
     from kimera_cli.venues.faults.play import chosen, play_all
     from kimera_cli.venues.server.dialects import available, load
 
-    if all_ and fault:
+    if all_ and wanted:
         raise UsageError("usage.fault", "expected --all or --fault, was both")
     if path and path not in PATHS:
         raise UsageError("usage.path", f"expected a path of {', '.join(PATHS)}, was '{path}'")
-    world: Context = ctx.obj
-    names = [load(name).venue for name in _words(venues)] or available()
-    wanted = chosen([name.upper() for name in _words(fault)], path)
-    failed: list[Fault] = []
+    names = [load(name).venue for name in venues] or available()
+    scenarios = chosen([name.upper() for name in wanted], path)
+    return play_all(scenarios, names, world.now_ns, world.monotonic_ns)
+
+
+def _soaked(
+    world: Context, venues: list[str], execute: str, times: tuple[str, str, str], seed: int
+) -> Iterable[Fault | Soak]:
+    from kimera_cli.venues.server.dialects import available, load
+    from kimera_cli.venues.soak.play import Plan, soak
+
+    if execute not in EXECUTE:
+        raise UsageError("usage.execute", f"expected --execute as live or paper, was '{execute}'")
+    names = dict.fromkeys(load(name).venue for name in venues)
+    for_s, gap_s, kill_s = (_seconds(text) for text in times)
+    if gap_s <= 0 or for_s <= 0:
+        raise UsageError("usage.duration", "expected --for and --gap above 0s, was 0s")
+    plan = Plan(
+        venues=tuple(names) or tuple(available()),
+        execute="live" if execute == "live" else "paper",
+        seconds=for_s,
+        seed=seed,
+        gap_s=gap_s,
+        kill_s=kill_s,
+        env=world.env,
+        now_ns=world.now_ns,
+        monotonic_ns=world.monotonic_ns,
+        note=world.diagnostics.note,
+    )
+    return soak(plan)
+
+
+def _tell(world: Context, records: Iterable[Fault | Soak]) -> None:
+    """Emit the records; RunError `run.faults` when a comparison failed."""
+    from kimera_cli.records import Fault
+
+    failed: list[str] = []
     with world.output() as out:
-        for record in play_all(wanted, names, world.now_ns, world.monotonic_ns):
+        for record in records:
             out.emit(record)
-            if record.passed is False:
-                failed.append(record)
+            if isinstance(record, Fault) and record.passed is False:
+                failed.append(f"{record.fault} {record.venue} {record.path}")
         if failed:
             raise RunError(
                 "run.faults",
                 f"expected every comparison to hold, was {len(failed)} that did not: "
-                + ", ".join(f"{each.fault} {each.venue} {each.path}" for each in failed[:5]),
+                + ", ".join(failed[:5]),
             )
+
+
+def _seconds(text: str) -> float:
+    from kimera_cli.units import NS_PER_S, parse_duration_ns
+
+    try:
+        return parse_duration_ns(text) / NS_PER_S
+    except ValueError as error:
+        raise UsageError("usage.duration", str(error)) from None
 
 
 def _words(text: str) -> list[str]:

@@ -72,6 +72,8 @@ class BookState(NamedTuple):
     reason: str
     """Why it is not; empty when it is."""
     counts: SyncCounts
+    best: Callable[[int, int], list[tuple[int, int]]]
+    """Its best levels: BookSync.best."""
 
 
 class Connection:
@@ -158,7 +160,7 @@ class LiveFeed:
         for connection in self.connections:
             books.update(connection.intake.books)
         return [
-            BookState(self.instruments[number], book.good, book.reason, book.counts)
+            BookState(self.instruments[number], book.good, book.reason, book.counts, book.best)
             for number, book in sorted(books.items())
         ]
 

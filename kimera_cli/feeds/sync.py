@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kimera_cli.instrument import Instrument
-from kimera_cli.kernels.book import BOOK_OK, book_apply
+from kimera_cli.kernels.book import BOOK_OK, book_apply, book_levels
 from kimera_cli.kernels.sync import (
     CROSSED,
     FULL,
@@ -111,6 +111,12 @@ class BookSync(ABC):
     def memory(self) -> Any:
         """Return the memory of an empty book, shape (1,)."""
         return new_books(1)
+
+    def best(self, side: int, most: int) -> list[tuple[int, int]]:
+        """Return prices and quantities of the best levels, in ticks and lots, best first."""
+        px, qty = np.zeros(most, np.int64), np.zeros(most, np.int64)
+        n = int(book_levels(self.book, side, px, qty))
+        return list(zip(px[:n].tolist(), qty[:n].tolist(), strict=True))
 
     @property
     def waiting(self) -> int:

@@ -36,6 +36,12 @@ class CrcSync(BookSync):
         top["qty_factor"] = int(lot.scaleb(decimals_of(lot)))
         return top
 
+    def best(self, side: int, most: int) -> list[tuple[int, int]]:
+        """Return prices and quantities of the best levels, in ticks and lots, best first."""
+        n = int(self.book.n[side])
+        px, qty = (row[side][:n][::-1][:most].tolist() for row in (self.book.px, self.book.qty))
+        return list(zip(px, qty, strict=True))
+
     def whole(self, message: Events) -> list[Events]:
         """Take a snapshot, if it is not older than what came before it."""
         if self.is_late(message):

@@ -51,7 +51,7 @@ from kimera_cli.records.trading import (
     Order,
     RunSummary,
 )
-from kimera_cli.records.venue import Fault, VenueEnded, VenueListening
+from kimera_cli.records.venue import Fault, Soak, VenueEnded, VenueListening
 
 ALL: tuple[type[Record], ...] = tuple(Record.__subclasses__())
 
@@ -104,6 +104,7 @@ __all__ = [
     "Recording",
     "ReportFile",
     "RunSummary",
+    "Soak",
     "Stage",
     "Strategy",
     "StrategyParam",
