@@ -83,7 +83,8 @@ def _soaked(
     world: Context, venues: list[str], execute: str, times: tuple[str, str, str], seed: int
 ) -> Iterable[Fault | Soak]:
     from kimera_cli.venues.server.dialects import available, load
-    from kimera_cli.venues.soak.play import Plan, soak
+    from kimera_cli.venues.soak.play import soak
+    from kimera_cli.venues.soak.theatre import Plan
 
     if execute not in EXECUTE:
         raise UsageError("usage.execute", f"expected --execute as live or paper, was '{execute}'")

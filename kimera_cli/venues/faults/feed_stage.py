@@ -118,9 +118,9 @@ class FeedStage:
         self.host.faults.add(rule)
         return rule
 
-    def fault_of_book(self, action: Action, **more: Any) -> Rule:
-        """Put a fault in force that changes of the book meet."""
-        return self.fault("frame.out", action, BOOKS[self.name], **more)
+    def fault_of_book(self, action: Action, more: str = "", **terms: Any) -> Rule:
+        """Put a fault in force that changes of the book meet; `more`: which of them."""
+        return self.fault("frame.out", action, BOOKS[self.name] + more, **terms)
 
     def endpoint(self, host: str, port: int = 443) -> Endpoint:
         """Return where the server is, for any host."""

@@ -8,6 +8,34 @@ from kimera_cli.venues.faults.feed_stage import FeedStage
 from kimera_cli.venues.faults.scenario import Scenario, expect
 
 CLOSED = 1012
+BEYOND = 1000
+"""Ticks by which a crossed bid is above the best ask."""
+MOVED = 200
+"""Events in which a book becomes another one."""
+WHOLE = {
+    "bybit": 'orderbook.50.BTCUSDT","ts":[0-9]+,"type":"snapshot"',
+    "coinbase": '"channel":"l2_data".*"type":"snapshot"',
+    "coinbaseexchange": '"type":"snapshot"',
+    "htx": '"rep":"market.btcusdt.mbp',
+    "kraken": '"channel":"book","type":"snapshot"',
+    "okx": '"action":"snapshot"',
+}
+"""What a whole book has in its text, where it comes on the websocket, by venue."""
+PAIR = r'\[\["[0-9.]+","[0-9.]+"', '[["{price}","0.5"'
+"""A first level of a side, as most venues write it, and one to stand in its place."""
+BIDS = {
+    "binance": (f'"b":{PAIR[0]}', f'"b":{PAIR[1]}'),
+    "bybit": (f'"b":{PAIR[0]}', f'"b":{PAIR[1]}'),
+    "coinbase": (
+        r'"side":"bid","event_time":"([^"]+)","price_level":"[0-9.]+","new_quantity":"[0-9.]+"',
+        r'"side":"bid","event_time":"\1","price_level":"{price}","new_quantity":"0.5"',
+    ),
+    "coinbaseexchange": (r'\["buy","[0-9.]+","[0-9.]+"', '["buy","{price}","0.5"'),
+    "htx": (r'"bids":\[\[[0-9.]+,[0-9.]+', '"bids":[[{price},0.5'),
+    "kraken": (r'"bids":\[\{"price":[0-9.]+,"qty":[0-9.]+', '"bids":[{"price":{price},"qty":0.5'),
+    "okx": (f'"bids":{PAIR[0]}', f'"bids":{PAIR[1]}'),
+}
+"""A bid in a change of a book, and one at a price to be filled in, by venue."""
 BY_SNAPSHOT = frozenset({"binance"})
 """Venues whose book begins with an answer by REST."""
 CHECKSUMS = frozenset({"kraken"})
@@ -33,16 +61,47 @@ async def wrong(stage: FeedStage) -> None:
         rule = stage.fault_of_book(action, count=2)
         await stage.turns(lambda r=rule: r.spent, f"expected to {action}")  # type: ignore[misc]
         await stage.turns(lambda: stage.shown.good, f"{action}: expected the book again")
+    await _crossed(stage)
     if stage.name in CHECKSUMS:
         before = stage.counts.lost
         stage.fault_of_book("replace", pattern='"checksum":[0-9]+', body='"checksum":1')
         await stage.turns(lambda: stage.counts.lost > before, "expected a wrong sum to be found")
-    if stage.name in BY_SNAPSHOT:
-        await _old_snapshots(stage)
+    if stage.name in WHOLE:
+        await _old_book(stage)
+    elif stage.name in BY_SNAPSHOT:
+        await _old_snapshot(stage)
     await stage.turns(lambda: stage.shown.good, "expected the book again")
 
 
-async def _old_snapshots(stage: FeedStage) -> None:
+async def _crossed(stage: FeedStage) -> None:
+    """Let one change have a bid above the best ask."""
+    events = stage.shown.events + MOVED
+    await stage.turns(lambda: stage.shown.events > events and stage.shown.good, "expected calm")
+    pattern, body = BIDS[stage.name]
+    asks = stage.venue.exchange.book(stage.market.symbol)[1]
+    body = body.replace("{price}", f"{stage.market.price(asks[0][0] + BEYOND):f}")
+    before, marks = stage.counts.crossed, stage.shown.marks
+    stage.fault_of_book("replace", f".*{pattern}", pattern=pattern, body=body)
+    await stage.turns(lambda: stage.counts.crossed > before, "expected a crossed book to be found")
+    expect(stage.shown.marks > marks, "expected the crossed book to be marked")
+    await stage.turns(lambda: stage.shown.good, "expected the book again")
+
+
+async def _old_book(stage: FeedStage) -> None:
+    """Let a whole book be that of an earlier connection."""
+    rule = stage.fault("frame.out", "stale", WHOLE[stage.name], count=2)
+    _drop(stage)  # gets the first one, which the next will be like
+    await stage.turns(lambda: rule.hits == 1 and stage.shown.good, "expected the book again")
+    events = stage.shown.events + MOVED
+    await stage.turns(lambda: stage.shown.events > events, "expected the book to move")
+    marks = stage.shown.marks
+    _drop(stage)
+    await stage.turns(lambda: rule.spent, "expected an old book to be sent")
+    await stage.turns(stage.right, "expected the book of now")
+    expect(stage.shown.marks > marks, "expected the book to be marked")
+
+
+async def _old_snapshot(stage: FeedStage) -> None:
     rule = stage.fault("request.after", "stale", "depth", count=2)
     _drop(stage)  # gets the first answer, which the next will be like
     await stage.turns(lambda: rule.hits == 1 and stage.shown.good, "expected the book again")

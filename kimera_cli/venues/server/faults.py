@@ -8,7 +8,8 @@ request.after   a request that has been carried out: drop, delay, reply, empty, 
                 stale (the answer that the same target got first since the rule was set)
 frame.in        a client's websocket message: drop (never carried out), delay
 frame.out       the server's: drop, delay, duplicate, reorder (after the next one), truncate,
-                garbage, replace, insert (body goes out as a frame before it)
+                garbage, replace, insert (body goes out as a frame before it), stale (the frame
+                that matched first goes out in its place)
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ ACTIONS: dict[Hook, tuple[Action, ...]] = {
     "frame.in": ("drop", "delay"),
     "frame.out": (
         "drop", "delay", "duplicate", "reorder", "truncate", "garbage", "replace", "insert",
+        "stale",
     ),
 }  # fmt: skip
 DEFAULT_SIZE = 10

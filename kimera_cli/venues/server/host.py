@@ -68,6 +68,8 @@ class Venue:
     bugs: int = 0
     first_answers: dict[str, bytes] = field(default_factory=dict)
     """Answers by target since a `stale` fault was set."""
+    first_frames: dict[int, bytes] = field(default_factory=dict)
+    """The first frame that each `stale` fault of frames met, by the fault's id."""
 
     def log_message(self, socket: ServerSocket, data: bytes) -> None:
         """Remember a websocket message."""

@@ -114,6 +114,8 @@ class ServerSocket:
             return [frame.wire, frame.wire]
         if rule.action == "insert":
             return [Frame(rule.filler, frame.opcode).wire, frame.wire]
+        if rule.action == "stale":
+            return [self.venue.first_frames.setdefault(rule.id, frame.wire)]
         return [damaged(frame, rule).wire]
 
     # inbound

@@ -1,285 +1,22 @@
-"""Plays a soak: a venue server and runs as processes, random faults, and what is left of it.
-
-The server, each run and the last reconciliation are kimera itself, in process groups of their own.
-Whatever happens, also Ctrl-C, nothing of them is left behind.
-"""
+"""Plays a soak, compares what is left of it with the truth, and tells the outcome as records."""
 
 from __future__ import annotations
 
-import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from kimera_cli.errors import KimeraError
-from kimera_cli.journal.intent_replay import DATABASE, read_orders
-from kimera_cli.journal.intents import account_folder
 from kimera_cli.records import Fault, Soak
 from kimera_cli.units import NS_PER_S
 from kimera_cli.venues.faults.scenario import FaultFailedError, expect
-from kimera_cli.venues.server.dialects import load
-from kimera_cli.venues.soak.acts import KILLS, Act, Call, Execute, Target, acts
-from kimera_cli.venues.soak.compare import (
-    ACCOUNT,
-    Json,
-    Life,
-    good_book,
-    lines,
-    same_account,
-    same_book,
-    summary_of,
-)
-from kimera_cli.venues.soak.control import Control
-from kimera_cli.venues.soak.processes import Group, wait_for
+from kimera_cli.venues.soak.acts import Target
+from kimera_cli.venues.soak.compare import good_book, lines, same_account, same_book, summary_of
+from kimera_cli.venues.soak.theatre import Plan, Theatre, opened
 
-UP_S = 400.0
-"""How long a run may take to be up: its start looks up what an earlier one left in doubt."""
-CALM_S = 12.0
-"""Without faults before the end; then as long as an order is in doubt, up to DOUBT_S."""
-DOUBT_S = 330.0
-STILL_S = 1.5
-"""How long the market stands still before books are compared: frames are on their way."""
-LEVELS = 20
 FAULT = "soak"
-
-
-class Plan(NamedTuple):
-    """What to play, how long, and the surroundings."""
-
-    venues: tuple[str, ...]
-    execute: Execute
-    seconds: float
-    seed: int
-    gap_s: float
-    kill_s: float
-    """Mean time between two SIGKILLs; 0: none."""
-    env: Mapping[str, str]
-    now_ns: Callable[[], int]
-    monotonic_ns: Callable[[], int]
-    note: Callable[[str], None]
-
-
-@dataclass
-class Theatre:
-    """A soak while it is played, in its folder."""
-
-    plan: Plan
-    folder: Path
-    server: Group
-    control: Control
-    targets: list[Target]
-    markets: list[str]
-    run: Group | None = None
-    lives: list[Life] = field(default_factory=list)
-    done: Counter[str] = field(default_factory=Counter)
-    hits: Counter[str] = field(default_factory=Counter)
-    """Faults by venue."""
-    kills: int = 0
-    totals: Counter[str] = field(default_factory=Counter)
-    """Orders and fills, at the venues or of a paper run."""
-    books: dict[str, Json] = field(default_factory=dict)
-    """The venues' books when the last run was asked to end."""
-    _due: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
-    _began_ns: int = 0
-
-    @property
-    def home(self) -> Path:
-        """KIMERA_HOME of the runs."""
-        return self.folder / "home"
-
-    @property
-    def seconds(self) -> float:
-        """The host's steady clock."""
-        return self.plan.monotonic_ns() / NS_PER_S
-
-    # --- runs
-
-    def start_run(self) -> None:
-        """Start a run, and wait until it reads and trades everywhere."""
-        plan, self._began_ns = self.plan, self.plan.now_ns()
-        words = ["run", "--source", "venue", "--server", self.server.out.name]
-        words += ["--execute", plan.execute, "--strategy", "grid", "--seed", str(plan.seed)]
-        words += ["--set", "risk.max_orders_per_s=6", "--set", "portfolio.cash=200000"]
-        words += ["--for", f"{plan.seconds + UP_S + DOUBT_S:.0f}s"]
-        words += ["--out", f"run-{len(self.lives) + 1}"]
-        for market in self.markets:
-            words += ["--market", market]
-        self.run = Group(f"run-{len(self.lives) + 1}", words, self.folder, _env(self))
-        self.plan.note(f"run {len(self.lives) + 1} starts")
-        up = wait_for(lambda: self._is_up() or self._ended(), UP_S)
-        expect(up and not self._ended(), f"expected {self.run.name} to come up, {self._how()}")
-
-    def _is_up(self) -> bool:
-        wanted = 1 if self.plan.execute == "paper" else 2
-        found = self.control.get("/")
-        return all(found[target.venue]["sockets"] >= wanted for target in self.targets)
-
-    def _ended(self) -> bool:
-        return self.run is not None and self.run.code is not None
-
-    def _how(self) -> str:
-        assert self.run is not None
-        was = "was still waiting" if self.run.code is None else f"was ended with {self.run.code}"
-        return f"{was}: {self.run.last_words()}"
-
-    def kill_run(self, what: str, chance: random.Random) -> None:
-        """Kill a run, see that nothing of it is left, and start another."""
-        assert self.run is not None
-        self.run.kill(what, chance)
-        self.kills += 1
-        self._bury(killed=True)
-        self.control.delete("/faults")  # a start asks, and may fail by what is told it
-        self.start_run()
-
-    def _bury(self, *, killed: bool) -> None:
-        run = self.run
-        assert run is not None
-        expect(run.gone(), f"expected {run.name} to end, was left: processes {run.members()}")
-        self.lives.append(Life(self._began_ns, self.plan.now_ns(), run.out, killed))
-        self.run = None
-
-    # --- faults
-
-    def play(self) -> None:
-        """Do what the schedule says, as long as was asked for."""
-        plan = self.plan
-        chance = random.Random(plan.seed)
-        end = self.seconds + plan.seconds
-        for act in acts(plan.seed, self.targets, plan.execute, plan.gap_s, plan.kill_s):
-            self._wait(min(act.wait_s, end - self.seconds))
-            if self.seconds >= end:
-                return
-            expect(not self._ended(), f"expected the run to live, {self._how()}")
-            self.done[act.kind] += 1
-            if act.kind in KILLS:
-                before = self.seconds
-                self.kill_run(act.kind, chance)
-                end += self.seconds - before  # the time under faults is what was asked for
-            else:
-                self.inject(act)
-
-    def inject(self, act: Act) -> None:
-        """Call what an act calls; what is to follow, follows in its time."""
-        assert act.call is not None
-        self.hits[act.venue] += 1
-        answer = self.control.post(act.call.path, act.call.body)
-        if act.then is not None:
-            self._later(act.lasts_s, act.then)
-        elif act.lasts_s:
-            rule = answer["id"]
-            self._due.append((self.seconds + act.lasts_s, lambda: self._take_back(rule)))
-
-    def _later(self, seconds: float, call: Call) -> None:
-        self._due.append((self.seconds + seconds, lambda: self.control.post(call.path, call.body)))
-
-    def _take_back(self, rule: int) -> None:
-        self.control.delete(f"/faults?id={rule}")
-
-    def _wait(self, seconds: float) -> None:
-        end = self.seconds + seconds
-        while True:
-            self._follow(self.seconds)
-            if not wait_for(lambda: self.seconds >= min(end, self._next()), seconds):
-                return
-            if self.seconds >= end:
-                return
-
-    def _next(self) -> float:
-        return min((at for at, _ in self._due), default=float("inf"))
-
-    def _follow(self, now: float) -> None:
-        due = [act for at, act in self._due if at <= now]
-        self._due = [(at, act) for at, act in self._due if at > now]
-        for act in due:
-            act()
-
-    # --- the end
-
-    def calm(self) -> None:
-        """No faults any more; wait until nothing is in doubt, and let the market stand still."""
-        self._follow(float("inf"))
-        self.control.delete("/faults")
-        self._wait(CALM_S)
-        self.plan.note("no more faults: waiting until no order is in doubt")
-        clear = wait_for(lambda: self._ended() or not self.doubts(), DOUBT_S)
-        expect(not self._ended(), f"expected the run to live, {self._how()}")
-        expect(clear, f"expected no order in doubt, was {', '.join(self.doubts())}")
-        for target in self.targets:
-            self.control.post(f"/{target.venue}/flow", {"rate": 0})
-        self._wait(STILL_S)
-        for venue, symbol in self.targets:
-            self.books[venue] = self.control.get(f"/{venue}/book?symbol={symbol}&depth={LEVELS}")
-        assert self.run is not None
-        self.run.stop()
-        self._bury(killed=False)
-
-    def doubts(self) -> list[str]:
-        """Return the orders that the venue is being asked for."""
-        found: list[str] = []
-        for target in self.targets:
-            folder = account_folder(self.home, target.venue, ACCOUNT)
-            if (folder / DATABASE).exists():
-                found += [state.client_id for state in read_orders(folder).in_doubt()]
-        return found
-
-    def reconcile(self) -> dict[str, str]:
-        """Return what `kimera trade reconcile` finds by venue; empty where it finds nothing."""
-        words = ["trade", "reconcile", "--server", self.server.out.name]
-        for target in self.targets:
-            words += ["--venue", target.venue]
-        group = Group("reconcile", words, self.folder, _env(self))
-        try:
-            expect(group.gone(), "expected the reconciliation to end, was left")
-        finally:
-            group.end()
-        found = [each for each in lines(group.out) if each["type"] == "difference"]
-        failed = f"reconcile ended with {group.code}: {group.last_words()}" if group.code else ""
-        return {
-            target.venue: "; ".join(d["text"] for d in found if d["venue"] == target.venue)
-            or ("" if found else failed)
-            for target in self.targets
-        }
-
-
-def _env(theatre: Theatre) -> dict[str, str]:
-    return _surroundings(theatre.plan.env, theatre.folder)
-
-
-def _surroundings(env: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return the environment of the processes: nothing of theirs is kept outside of the folder."""
-    runtime = {"KIMERA_HOME": str(folder / "home"), "KIMERA_RUNTIME": str(folder / "shm")}
-    return {**env, **runtime}
-
-
-@contextmanager
-def _opened(plan: Plan, folder: Path) -> Iterator[Theatre]:
-    """Start the server and the first run; end whatever there is of them."""
-    words = ["venue", "serve", "--venues", ",".join(plan.venues), "--seed", str(plan.seed)]
-    server = Group(
-        "server", [*words, "--rate", "60", "--folder", "server"], folder,
-        _surroundings(plan.env, folder),
-    )  # fmt: skip
-    theatre: Theatre | None = None
-    try:
-        up = wait_for(lambda: server.out.stat().st_size or server.code is not None, UP_S)
-        expect(up and server.code is None, f"expected a server, was {server.last_words()}")
-        told = next(iter(lines(server.out)))
-        found = [(name, load(name).default_markets()[0]) for name in plan.venues]
-        theatre = Theatre(
-            plan, folder, server, Control(told["control_port"]),
-            [Target(name, market.symbol) for name, market in found],
-            [f"{name}/{market.base}{market.quote}" for name, market in found],
-        )  # fmt: skip
-        yield theatre
-    finally:
-        if theatre is not None and theatre.run is not None:
-            theatre.run.end()
-        server.end()
 
 
 def soak(plan: Plan) -> Iterator[Fault | Soak]:
@@ -291,7 +28,7 @@ def soak(plan: Plan) -> Iterator[Fault | Soak]:
     began_ns = plan.monotonic_ns()
     plan.note(f"folder: {folder}")
     verdicts: list[Fault] = []
-    with _opened(plan, folder) as theatre:
+    with opened(plan, folder) as theatre:
         problem = _played(theatre)
         verdicts = list(_compared(theatre, problem))
     verdicts = _with_bugs(theatre, verdicts)
@@ -363,9 +100,11 @@ def _with_bugs(theatre: Theatre, verdicts: list[Fault]) -> list[Fault]:
 
 def _told(theatre: Theatre, verdicts: list[Fault], seconds: float, folder: str) -> Soak:
     plan = theatre.plan
-    kinds = Counter(each["type"] for life in theatre.lives for each in lines(life.out))
+    told = [(life.out, each) for life in theatre.lives for each in lines(life.out)]
+    kinds = Counter(each["type"] for _, each in told)
     if plan.execute == "paper":
-        theatre.totals.update(orders=kinds["order"], fills=kinds["fill"])
+        orders = {(out, each["order_id"]) for out, each in told if each["type"] == "order"}
+        theatre.totals.update(orders=len(orders), fills=kinds["fill"])
     return Soak(
         execute=plan.execute,
         venues=list(plan.venues),
@@ -381,6 +120,3 @@ def _told(theatre: Theatre, verdicts: list[Fault], seconds: float, folder: str) 
         passed=all(each.passed for each in verdicts),
         folder=folder,
     )
-
-
-__all__ = ["Plan", "Theatre", "soak"]
