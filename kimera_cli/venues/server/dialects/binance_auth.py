@@ -28,8 +28,9 @@ def check_rest(
 ) -> tuple[Key, dict[str, str]]:
     """Verify a signed REST request; return its key and its parameters."""
     key = _key(keys, request.headers.get("x-mbx-apikey", ""), permission)
-    total = request.raw_query + request.body.decode("utf-8", "replace")
-    payload, given = _without_signature(total)
+    parts = request.raw_query, request.body.decode("utf-8", "replace")
+    (query, in_query), (body, in_body) = (_without_signature(part) for part in parts)
+    payload, given = query + body, in_query or in_body
     params = request.query | request.form
     if not given:
         raise missing("signature")
