@@ -33,6 +33,9 @@ Tif = Annotated[
     str | None, typer.Option("--tif", metavar="TIF", help="gtc, ioc, fok or post_only.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the exact request; send nothing.")]
+Resend = Annotated[
+    bool, typer.Option("--resend", help="Send once more what is proved never to have arrived.")
+]
 Cap = Annotated[
     str | None,
     typer.Option("--yes-live", metavar="CAP", help="Leave for real orders worth CAP in all."),
@@ -49,11 +52,12 @@ def order(
     cost: Cost = None,
     tif: Tif = None,
     dry_run: DryRun = False,
+    resend: Resend = False,
     yes_live: Cap = None,
     keys: Keys = None,
     server: Server = None,
     account: Account = "main",
-    wait: Wait = 20.0,
+    wait: Wait = 45.0,
 ) -> None:
     """Send an order, or each line of standard input; tell what became of it."""
     from kimera_cli.venues.batch import Batch, exact_requests
@@ -66,7 +70,7 @@ def order(
     consent = consent_of(world, trading, yes_live, typed=not lines)
     with world.output() as out:
         emit = emitter(out)
-        batch = Batch(trading, consent, emit, venue)
+        batch = Batch(trading, consent, emit, venue, resend)
 
         async def work() -> None:
             words = (symbol, side or "", quantity, price, cost, tif)

@@ -51,7 +51,7 @@ def opened(
     account: str,
     keys: Path | None,
     server: str | None,
-    wait: float = 20.0,
+    wait: float = 45.0,
 ) -> Trading:
     """Return what a command works with."""
     from kimera_cli.venues.trading import Choices, trading

@@ -45,9 +45,12 @@ NONCE = 9
 """Raise the account's nonce to the order's milliseconds, or by one, and write it."""
 SAME_NONCE = 10
 MILLISECONDS = 11
+"""Write the order's time, a milliseconds later."""
 SECONDS = 12
 RFC3339 = 13
+"""Write the order's time, a milliseconds later."""
 QUERY_TIME = 14
+"""Write the order's time, a milliseconds later, in whole seconds."""
 MARK = 15
 """Remember this place as number a."""
 COPY = 16
@@ -217,13 +220,13 @@ def build_order(program, key, order):
         elif code == LENGTH:
             at = put_number(out, at, marks[b] - marks[a])
         elif code == MILLISECONDS:
-            at = put_number(out, at, order.ts_ns // NS_PER_MS)
+            at = put_number(out, at, order.ts_ns // NS_PER_MS + a)
         elif code == SECONDS:
             at = put_number(out, at, order.ts_ns // NS_PER_S)
         elif code == RFC3339:
-            at = put_rfc3339_ms(out, at, order.ts_ns)
+            at = put_rfc3339_ms(out, at, order.ts_ns + a * NS_PER_MS)
         elif code == QUERY_TIME:
-            at = put_seconds_in_query(out, at, order.ts_ns)
+            at = put_seconds_in_query(out, at, order.ts_ns + a * NS_PER_MS)
         elif code == REQUEST_ID:
             at = put_number(out, at, order.request_id)
         elif code == TOKEN:

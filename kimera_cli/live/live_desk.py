@@ -11,7 +11,7 @@ from kimera_cli.venues.desk import Desk
 from kimera_cli.venues.doubts import clear_doubt, refresh
 from kimera_cli.venues.orders.account_orders import OrderChange
 from kimera_cli.venues.orders.client_id import IntentKey, client_id
-from kimera_cli.venues.orders.entry import ChangeAnswered, ChangeAsked, Entry, Withheld
+from kimera_cli.venues.orders.entry import Entry, Withheld
 from kimera_cli.venues.orders.machine import Phase
 from kimera_cli.venues.orders.outcome import Intent, Rejected, Unknown
 
@@ -56,11 +56,7 @@ class LiveDesk(Desk):
         """Cancel an order of ours; the stream says what became of it, else the venue is asked."""
         state = self.state(client_id)
         intent = self._cancel_intent(state.intent.symbol, client_id, state)
-        self.note(ChangeAsked(intent=intent))
-        outcome = await self.client.entry.cancel(intent)
-        if isinstance(outcome, Unknown):  # it can only cancel once
-            outcome = await self.client.entry.cancel(intent)
-        self.note(ChangeAnswered(intent=intent, outcome=outcome))
+        await self._take_back(intent)
         if not await self._settles(client_id):
             await refresh(self, client_id)
         self.journal.flush()

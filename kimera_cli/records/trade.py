@@ -30,6 +30,8 @@ class TradeOrder(Record, frozen=True):
     ours: bool = True
     ts_ns: int = 0
     line: int = 0
+    resends: str = ""
+    """Client id of the order that never arrived and that this one stands for (`--resend`)."""
 
 
 class TradeRequest(Record, frozen=True):

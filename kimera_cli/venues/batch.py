@@ -49,6 +49,8 @@ class Batch:
     consent: Consent
     emit: Callable[[TradeOrder], None]
     default_venue: str = ""
+    resend: bool = False
+    """Send an order once more that is proved never to have arrived."""
     tally: Tally = field(default_factory=Tally)
 
     async def one(self, wishes: AsyncIterator[Numbered]) -> None:
@@ -74,7 +76,7 @@ class Batch:
 
     async def _sent(self, venue: str, wish: Wish, line: int) -> TradeOrder:
         desk = await self.trading.desk(venue)
-        return show.own_order(await desk.order(wish), line)
+        return show.own_order(await desk.order(wish, resend=self.resend), line)
 
     def _tell(self, record: TradeOrder, error: KimeraError | None = None) -> None:
         self.tally.count(record, error)

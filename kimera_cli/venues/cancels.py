@@ -8,6 +8,7 @@ from decimal import Decimal
 from kimera_cli.errors import VenueError
 from kimera_cli.records import TradeOrder
 from kimera_cli.venues import show
+from kimera_cli.venues.amending import amend
 from kimera_cli.venues.consent import Consent
 from kimera_cli.venues.desk import Wish
 from kimera_cli.venues.orders.machine import OrderState
@@ -43,7 +44,7 @@ async def amend_one(
     venue = trading.venue()
     consent.check(venue, Wish(symbol, "buy", price=price, quantity=quantity))
     desk = await trading.desk(venue)
-    state, outcome = await desk.amend(symbol, name, price, quantity)
+    state, outcome = await amend(desk, symbol, name, price, quantity)
     emit(show.own_order(state))
     if not isinstance(outcome, Accepted):
         raise VenueError(

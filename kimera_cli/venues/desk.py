@@ -23,9 +23,9 @@ from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.doubts import clear_doubt, clear_doubts, refresh, told_order
 from kimera_cli.venues.orders import filters
 from kimera_cli.venues.orders.entry import Answered, ChangeAnswered, ChangeAsked, Entry, Withheld
+from kimera_cli.venues.orders.lookup import Resend, resend_of
 from kimera_cli.venues.orders.machine import OrderState, Phase
 from kimera_cli.venues.orders.outcome import (
-    AmendIntent,
     CancelIntent,
     FillUpdate,
     Handling,
@@ -53,8 +53,8 @@ CHANGED = frozenset(
     }
 )
 """Refusals of an order that fitted its market: the market has changed."""
-PATIENCE_S = 20.0
-"""How long an order in doubt is asked for."""
+PATIENCE_S = 45.0
+"""How long an order in doubt is asked for: longer than a lost request lives, but at HTX."""
 
 
 class Wish(NamedTuple):
@@ -116,16 +116,9 @@ class Desk:
         """Return an order of ours."""
         return self.journal.orders.states[client_id]
 
-    def draft(self, wish: Wish) -> tuple[Intent, Listing]:
+    def draft(self, wish: Wish, resends: str = "") -> tuple[Intent, Listing]:
         """Return an order that fits its market, not yet in the journal; UsageError when not."""
-        listing = self.client.session.listing(wish.symbol)
-        if not listing.trading:
-            raise VenueError(
-                "venue.halted",
-                f"expected {listing.instrument.name} to be trading, was {listing.raw_status}",
-                "orders can be canceled meanwhile",
-                venue=self.client.venue,
-            )
+        listing = self._trading(wish.symbol)
         intent = self.journal.draft(
             self.world.now_ns(),
             symbol=listing.instrument.symbol,
@@ -136,23 +129,64 @@ class Desk:
             quantity=wish.quantity,
             cost=wish.cost,
             strategy=wish.strategy,
+            resends=resends,
         )
         filters.check(listing.instrument, intent)
         return intent, listing
 
-    async def order(self, wish: Wish) -> OrderState:
+    def _trading(self, symbol: str) -> Listing:
+        listing = self.client.session.listing(symbol)
+        if not listing.trading:
+            raise VenueError(
+                "venue.halted",
+                f"expected {listing.instrument.name} to be trading, was {listing.raw_status}",
+                "orders can be canceled meanwhile",
+                venue=self.client.venue,
+            )
+        return listing
+
+    async def order(self, wish: Wish, *, resend: bool = False) -> OrderState:
         """Send an order and return what became of it.
 
-        RiskError `risk.kill_switch` and `risk.order_in_doubt`, VenueError `venue.clock`: nothing
-        was sent. What the venue refuses is in the state.
+        `resend`: an order that is proved never to have arrived is sent once more; the state is then
+        that of the second sending. RiskError `risk.kill_switch` and `risk.order_in_doubt`,
+        VenueError `venue.clock`: nothing was sent. What the venue refuses is in the state.
         """
         self.latch.refuse()
+        if self.client.session.clock.due:
+            await self.client.session.probe_clock()
         self.client.check_clock()
         self._refuse_in_doubt()
         if not self.client.session.listing(wish.symbol).trading:
             await self.client.session.learn_markets()  # it may be trading again
         intent, _ = self.draft(wish)
         self.journal.plan([intent])
+        state = await self._settled(intent)
+        if resend and resend_of(state) is not Resend.NO:
+            return await self._once_more(wish, state)
+        return state
+
+    async def _once_more(self, wish: Wish, absent: OrderState) -> OrderState:
+        """Send an order again that never arrived and cannot arrive any more.
+
+        Under the same id where the venue refuses a second use of it, else under a new one that is
+        linked to the first. What speaks against it is reported, and the order is left as it is.
+        """
+        intent = absent.intent
+        try:
+            self.latch.refuse()
+            self.client.check_clock()
+            self._trading(wish.symbol)
+            if resend_of(absent) is Resend.NEW_ID:
+                intent, _ = self.draft(wish, resends=absent.client_id)
+                self.journal.plan([intent])
+            return await self._settled(intent)
+        except KimeraError as error:
+            self.world.report(error)
+            return self.state(intent.client_id)
+
+    async def _settled(self, intent: Intent) -> OrderState:
+        """Send an order and return what became of it, as far as that can be found out."""
         try:
             outcome = await self._send(intent)
         finally:
@@ -179,57 +213,38 @@ class Desk:
             self.world.report(error)
 
     async def cancel(self, symbol: str, name: str) -> tuple[OrderState | VenueOrder, Outcome]:
-        """Cancel an order by our id or the venue's, and return what became of it.
-
-        A cancel may be sent again when its answer was lost: it can only cancel once.
-        """
+        """Cancel an order by our id or the venue's, and return what became of it."""
         listing = self.client.session.listing(symbol)
-        state = self._named(listing.instrument.symbol, name)
+        state = self.named(listing.instrument.symbol, name)
         intent = self._cancel_intent(listing.instrument.symbol, name, state)
-        self.note(ChangeAsked(intent=intent))
-        outcome = await self.client.entry.cancel(intent)
-        if isinstance(outcome, Unknown):
-            outcome = await self.client.entry.cancel(intent)
-        self.note(ChangeAnswered(intent=intent, outcome=outcome))
+        outcome = await self._take_back(intent)
         if state is not None:
             await refresh(self, state.client_id)
             self.journal.flush()
             return self.state(state.client_id), outcome
         return await told_order(self, listing.instrument.symbol, name, outcome), outcome
 
-    async def amend(
-        self, symbol: str, name: str, price: Decimal | None, quantity: Decimal | None
-    ) -> tuple[OrderState, Outcome]:
-        """Change price or quantity of an order of ours, in place."""
-        self.latch.refuse()
-        self.client.check_clock()
-        listing = self.client.session.listing(symbol)
-        state = self._named(listing.instrument.symbol, name)
-        if state is None or not state.venue_order_id:
-            raise _not_ours(name, "amend")
-        order = await self.client.entry.order(state.venue_order_id, state.intent.symbol)
-        if order is None or order.is_terminal:
-            raise _not_ours(name, "amend")
-        intent = AmendIntent(
-            number=state.intent.number,
-            venue=self.client.venue,
-            account=self.client.account,
-            symbol=state.intent.symbol,
-            created_ns=self.world.now_ns(),
-            client_id=state.client_id,
-            venue_order_id=state.venue_order_id,
-            price=price,
-            quantity=quantity,
-        )
-        _check_amended(listing, state, intent)
-        self.client.entry.amendment(intent, order)
+    async def _take_back(self, intent: CancelIntent) -> Outcome:
+        """Ask for a cancel; once more when its answer was lost, or our clock refused.
+
+        It can only cancel once.
+        """
         self.note(ChangeAsked(intent=intent))
-        self.journal.flush()
-        outcome = await self.client.entry.amend(intent, order, lambda _: self.latch.refuse())
+        outcome = await self.client.entry.cancel(intent)
+        refused = isinstance(outcome, Rejected) and outcome.handling is Handling.CLOCK
+        if refused:
+            await self._set_clock()
+        if refused or isinstance(outcome, Unknown):
+            outcome = await self.client.entry.cancel(intent)
         self.note(ChangeAnswered(intent=intent, outcome=outcome))
-        await refresh(self, state.client_id)
-        self.journal.flush()
-        return self.state(state.client_id), outcome
+        return outcome
+
+    async def _set_clock(self) -> None:
+        """Ask for the venue's time anew; without an answer, what was known of it stays."""
+        try:
+            await self.client.session.reset_clock()
+        except VenueError as error:
+            self.world.report(error)
 
     async def cancel_all(
         self, symbols: Iterable[str] = (), *, foreign: bool = False
@@ -248,8 +263,13 @@ class Desk:
         """Send an order; once more when the venue refused our clock, which is then set right."""
         outcome = await self._attempt(intent)
         if isinstance(outcome, Rejected) and outcome.handling is Handling.CLOCK:
-            await self.client.session.reset_clock()
-            self.client.check_clock()
+            await self._set_clock()
+            try:
+                self.client.check_clock()
+            except VenueError as error:
+                state = self.state(intent.client_id)
+                self.note(_withheld(state, self.now_ns, error.message))
+                raise
             outcome = await self._attempt(intent)
         return outcome
 
@@ -290,7 +310,8 @@ class Desk:
                 venue=self.client.venue,
             )
 
-    def _named(self, symbol: str, name: str) -> OrderState | None:
+    def named(self, symbol: str, name: str) -> OrderState | None:
+        """Return an order of ours by our id or the venue's; None when it is none."""
         orders = self.journal.orders
         return orders.states.get(name) or orders.find(symbol, name)
 
@@ -312,31 +333,5 @@ class Desk:
             self.note(fill)
 
 
-def _check_amended(listing: Listing, state: OrderState, wish: AmendIntent) -> None:
-    """Refuse an amendment after which the order would not fit its market."""
-    amended = Intent(
-        number=state.intent.number,
-        client_id=state.client_id,
-        venue=state.intent.venue,
-        account=state.intent.account,
-        symbol=state.intent.symbol,
-        side=state.intent.side,
-        kind="limit",
-        tif=state.intent.tif,
-        created_ns=wish.created_ns,
-        price=wish.price or state.price,
-        quantity=wish.quantity or state.quantity,
-    )
-    filters.check(listing.instrument, amended)
-
-
 def _withheld(state: OrderState, now_ns: int, why: str) -> Withheld:
     return Withheld(client_id=state.client_id, ts_ns=now_ns, why=why)
-
-
-def _not_ours(name: str, what: str) -> VenueError:
-    return VenueError(
-        "venue.order",
-        f"expected an open order of ours to {what}, was {name}",
-        "kimera trade open lists them",
-    )

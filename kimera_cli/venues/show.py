@@ -42,6 +42,7 @@ def own_order(state: OrderState, line: int = 0) -> TradeOrder:
         raw=state.raw,
         ts_ns=state.updated_ns or intent.created_ns,
         line=line,
+        resends=intent.resends,
     )
 
 

@@ -87,7 +87,7 @@ STATED = {
     "binance": {"newOrderRespType", "timestamp", "signature", "recvWindow"},
     "bybit": {"timeInForce"},
     "okx": {"tgtCcy"},
-    "kraken": {"nonce"},
+    "kraken": {"nonce", "deadline"},
     "htx": {"source"},
     "coinbaseexchange": {"time_in_force"},
 }
@@ -212,6 +212,7 @@ def _same_okx(ours: Any, theirs: Any) -> None:
 
 def _same_kraken(ours: Any, theirs: Any) -> None:
     assert ours["method"] == theirs["method"] == "add_order"
+    assert ours["params"].pop("deadline") == "2023-11-14T22:13:25.123Z"
     assert ours["params"] == theirs["params"]
 
 

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kimera_cli.errors import VenueError
+from kimera_cli.units import NS_PER_S
+from kimera_cli.venues.orders.lookup import expiry_ns
 from kimera_cli.venues.wire.account import Account
 from kimera_cli.venues.wire.coinbase import CANCEL, PLACE, REST, TokenMaker
 from kimera_cli.venues.wire.order_wire import OrderWire
@@ -85,7 +87,8 @@ def test_orders_are_those_of_ccxt(
     assert scheme == "Bearer"
     assert header == {"alg": "ES256", "typ": "JWT", "kid": NAME, "nonce": NONCE.hex()}
     assert claims["uri"] == f"POST {http.headers['Host']}{http.target}"
-    assert (claims["nbf"], claims["exp"], claims["sub"]) == (NOW_S, NOW_S + 120, NAME)
+    assert (claims["nbf"], claims["exp"], claims["sub"]) == (NOW_S, NOW_S + 30, NAME)
+    assert claims["exp"] * NS_PER_S == expiry_ns("coinbase", NOW_S * NS_PER_S)
 
 
 def test_cancel_needs_its_own_token(desk: Any, account: Account, private: Any) -> None:
@@ -123,13 +126,13 @@ def test_a_token_is_not_used_twice_unless_asked(account: Account, private: Any) 
 
     fresh = tokens(0, [NOW_S, NOW_S])
     assert fresh[0] != fresh[1]
-    first, second, third, fourth = tokens(60, [NOW_S, NOW_S + 59, NOW_S + 60, NOW_S + 30])
+    first, second, third, fourth = tokens(20, [NOW_S, NOW_S + 19, NOW_S + 20, NOW_S + 10])
     assert first == second != third
     assert fourth not in (first, third), "a clock that went back makes a new token"
 
 
 def test_paths_have_tokens_of_their_own(account: Account, private: Any) -> None:
-    maker = TokenMaker(NAME, pem(private), reuse_s=60)
+    maker = TokenMaker(NAME, pem(private), reuse_s=20)
     for path in (PLACE, CANCEL, PLACE):
         maker.authorize(account, path, NOW_S, NONCE)
         token = account.state["token"][0].tobytes().rstrip(b"\0")

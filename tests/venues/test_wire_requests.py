@@ -10,12 +10,15 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from kimera_cli.venues.orders.lookup import expiry_ns
 
 
 def mac(secret: bytes, text: str | bytes, name: str = "sha256") -> bytes:
@@ -280,3 +283,39 @@ def test_binance_websocket_orders(desk: Any, kind: str) -> None:
         text = "&".join(f"{name}={value}" for name, value in message["params"].items())
         assert mac(desk.raw_secret(wire.dialect), text).hex() == signature
         assert (message["id"], message["method"]) == ("7", "order.place")
+
+
+def expiry_of(http: Any, venue: str) -> float:
+    """Return when an order's request says that it expires, in ms."""
+    h = http.headers
+    if venue == "binance":
+        return int(http.form["timestamp"]) + int(http.form["recvWindow"])
+    if venue == "bybit":
+        return int(h["X-BAPI-TIMESTAMP"]) + int(h["X-BAPI-RECV-WINDOW"])
+    if venue == "okx":
+        return int(h["expTime"])
+    return datetime.fromisoformat(http.form["deadline"]).timestamp() * 1000
+
+
+@pytest.mark.parametrize("name", ["binance", "bybit", "kraken", "okx"])
+def test_an_order_says_until_when_it_may_be_executed(desk: Any, name: str) -> None:
+    """The doubt about a lost order ends when its request has expired: never later than that."""
+    wire = desk.wire(name)
+    last = expiry_ns(name, desk.now_ns) / 1e6
+    for kind, side in desk.orders(wire.dialect):
+        http = desk.http(desk.place(wire, kind, side))
+        assert last - 1000 < expiry_of(http, name) <= last, (kind, side)
+
+
+@pytest.mark.parametrize("name", ["binance", "bybit", "kraken", "okx"])
+def test_an_order_by_websocket_says_so_too(desk: Any, name: str) -> None:
+    wire = desk.wire(name, "websocket")
+    last = expiry_ns(name, desk.now_ns) / 1e6
+    sent = json.loads(desk.place(wire, "gtc", "buy"))
+    said = {
+        "binance": lambda: sent["params"]["timestamp"] + sent["params"]["recvWindow"],
+        "bybit": lambda: sum(int(v) for v in sent["header"].values()),
+        "kraken": lambda: datetime.fromisoformat(sent["params"]["deadline"]).timestamp() * 1000,
+        "okx": lambda: int(sent["expTime"]),
+    }[name]()
+    assert last - 1 <= said <= last

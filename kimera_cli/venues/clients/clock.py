@@ -4,6 +4,9 @@ The estimate is telemetry/offset.py's interval. Requests carry this host's time 
 certain: where zero lies inside of the interval (a venue that tells whole seconds), nothing is
 corrected. Beyond one second no new order is signed: either the venue or this host is wrong, and a
 signed request could stay valid for longer than meant.
+
+When this host's clock is set between two probes, its steady clock tells: requests (cancels) carry
+the right time nevertheless, the limit holds from that moment on, and another probe is due.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ LIMIT_NS = 1_000_000_000
 PROBES = 5
 RENEW_NS = 30 * 60 * 1_000_000_000
 """Age of the last probe after which another is due."""
+STEP_NS = 100_000_000
+"""A difference of wall clock and steady clock that is a step: reading both takes time."""
 
 
 @dataclass
@@ -33,14 +38,20 @@ class VenueClock:
     """When the last probe came back, by the monotonic clock."""
     _filter: OffsetFilter = field(init=False)
     _offset: Offset | None = None
+    _ahead_ns: int = 0
+    """Wall clock minus steady clock at the last probe."""
+    _anew: bool = False
 
     def __post_init__(self) -> None:
         self._filter = OffsetFilter(resolution_ns=self.resolution_ns)
 
     def add(self, sent_ns: int, venue_ns: int, received_ns: int) -> Offset:
         """Take in one probe: our time, the venue's, our time."""
+        if self._anew or self.stepped_ns:
+            self._filter, self._anew = OffsetFilter(resolution_ns=self.resolution_ns), False
         self._offset = self._filter.add(sent_ns, venue_ns, venue_ns, received_ns)
         self.probed_ns = self.world.monotonic_ns()
+        self._ahead_ns = self.world.now_ns() - self.probed_ns
         return self._offset
 
     @property
@@ -49,12 +60,21 @@ class VenueClock:
         return self._offset
 
     @property
+    def stepped_ns(self) -> int:
+        """By how much this host's clock was set since the last probe."""
+        if self._offset is None:
+            return 0
+        step = self.world.now_ns() - self.world.monotonic_ns() - self._ahead_ns
+        return step if abs(step) > STEP_NS else 0
+
+    @property
     def correction_ns(self) -> int:
         """What is added to our time in requests."""
         offset = self._offset
-        if offset is None or abs(offset.offset_ns) <= offset.uncertainty_ns:
+        if offset is None:
             return 0
-        return offset.offset_ns
+        certain = abs(offset.offset_ns) > offset.uncertainty_ns
+        return (offset.offset_ns if certain else 0) - self.stepped_ns
 
     def now_ns(self) -> int:
         """Return the venue's time."""
@@ -63,22 +83,26 @@ class VenueClock:
     @property
     def due(self) -> bool:
         """Whether the venue should be asked (again)."""
-        return self._offset is None or self.world.monotonic_ns() - self.probed_ns > RENEW_NS
+        if self._offset is None or self.stepped_ns:
+            return True
+        return self.world.monotonic_ns() - self.probed_ns > RENEW_NS
 
     def forget(self) -> None:
-        """Begin anew: the venue refused our time."""
-        self._filter = OffsetFilter(resolution_ns=self.resolution_ns)
-        self._offset = None
+        """Begin anew with the next probe: the venue refused our time."""
+        self._anew = True
 
     def check(self) -> None:
         """VenueError `venue.clock` when the clocks differ by more than a second for certain."""
         offset = self._offset
-        if offset is None or abs(offset.offset_ns) - offset.uncertainty_ns <= LIMIT_NS:
+        if offset is None:
+            return
+        ahead_ns = offset.offset_ns - self.stepped_ns
+        if abs(ahead_ns) - offset.uncertainty_ns <= LIMIT_NS:
             return
         raise VenueError(
             "venue.clock",
             f"expected the clock of {self.venue} within 1 s of this host's, "
-            f"was {offset.offset_ns / 1e9:+.3f} s (by {offset.uncertainty_ns / 1e9:.3f} s)",
+            f"was {ahead_ns / 1e9:+.3f} s (by {offset.uncertainty_ns / 1e9:.3f} s)",
             "set this host's clock (chronyc makestep, timedatectl); no order is sent until then",
             venue=self.venue,
         )

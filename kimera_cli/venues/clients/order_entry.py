@@ -19,6 +19,7 @@ from kimera_cli.venues.clients.limits import pause_s
 from kimera_cli.venues.clients.rest import UNREADABLE, Query
 from kimera_cli.venues.clients.session import NO_SHAPE, Make, RefusedError, Session, shown
 from kimera_cli.venues.clients.transport import NoAnswerError, NotSentError
+from kimera_cli.venues.orders.lookup import expiry_ns
 from kimera_cli.venues.orders.outcome import (
     Absent,
     Accepted,
@@ -36,7 +37,6 @@ from kimera_cli.venues.orders.outcome import (
     VenueOrder,
 )
 from kimera_cli.venues.orders.reasons import refusal
-from kimera_cli.venues.orders.rules import rules_of
 from kimera_cli.venues.wire.order_wire import OrderWire
 
 TIF = {"gtc": GTC, "ioc": IOC, "fok": FOK, "post_only": POST_ONLY}
@@ -214,12 +214,10 @@ class OrderEntry:
         read: Read,
         weight: int = 1,
     ) -> Outcome:
-        window_ns = rules_of(self._api.venue).window.default_ns
-
         def released(ts_ns: int) -> bytes:
             request = bytes(make(ts_ns))
             if release is not None:
-                release(Signed(ts_ns, ts_ns + window_ns))
+                release(Signed(ts_ns, expiry_ns(self._api.venue, ts_ns)))
             return request
 
         try:

@@ -27,6 +27,8 @@ from kimera_cli.venues.clients.rest import (
     message,
     target,
 )
+from kimera_cli.venues.orders.lookup import expiry_ns
+from kimera_cli.venues.orders.rules import rules_of
 from kimera_cli.venues.wire import (
     binance,
     bybit,
@@ -84,7 +86,7 @@ class BinanceSigner(_Hmac):
     """Parameters as they stand, hex, in the parameters."""
 
     dialect = binance.REST
-    window_ms = 5_000
+    window_ms = rules_of("binance").window.default_ns // _MS
 
     def sign(self, query: Query, ts_ns: int) -> bytes:
         """Return the request; everything is in the query, also of POST and PUT."""
@@ -107,7 +109,10 @@ class KrakenSigner(_Hmac):
         state = self.account.state
         nonce = max(int(state["nonce"][0]) + 1, ts_ns // _MS)
         state["nonce"][0] = nonce
-        body = encoded({"nonce": str(nonce), **query.params})
+        params = dict(query.params)
+        if query.kind == "place":
+            params["deadline"] = f"{iso_s(expiry_ns('kraken', ts_ns))}Z"
+        body = encoded({"nonce": str(nonce), **params})
         inner = sha256(f"{nonce}{body}".encode()).digest()
         sign = self.base64(query.path.encode() + inner)
         return message(
@@ -130,6 +135,8 @@ class OkxSigner(_Hmac):
             ("OK-ACCESS-PASSPHRASE", self.passphrase),
             JSON,
         ]
+        if query.kind == "place":
+            headers.append(("expTime", str(expiry_ns("okx", ts_ns) // _MS)))
         return message(query.method, self.host, path, headers, body)
 
 
@@ -137,7 +144,7 @@ class BybitSigner(_Hmac):
     """Time + key + window + (query or body), hex."""
 
     dialect = bybit.REST
-    window_ms = 5_000
+    window_ms = rules_of("bybit").window.default_ns // _MS
 
     def sign(self, query: Query, ts_ns: int) -> bytes:
         """Return the request."""

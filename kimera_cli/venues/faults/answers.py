@@ -12,11 +12,13 @@ from kimera_cli.venues.faults.stage import Stage
 from kimera_cli.venues.orders.client_id import IntentKey, client_id
 from kimera_cli.venues.orders.machine import Phase
 from kimera_cli.venues.orders.outcome import FillUpdate, OrderUpdate
-from kimera_cli.venues.orders.rules import Rules, Unique
+from kimera_cli.venues.orders.rules import Rules, Unique, rules_of
 from kimera_cli.venues.server.faults import Action
 
 SHORT_S = 0.25
 """How long an answer is waited for, where one is not to come."""
+HELD_S = 1.5
+"""How long a request is held back on its way."""
 BODIES: tuple[tuple[Action, dict[str, Any]], ...] = (
     ("empty", {}),
     ("truncate", {"size": 12}),
@@ -39,7 +41,7 @@ async def _warm(stage: Stage) -> None:
 
 
 async def lost_before(stage: Stage) -> None:
-    """F1."""
+    """F1: nothing is sent again by itself."""
     await _warm(stage)
     before = len(stage.orders())
     rule = stage.fault_of_orders("drop", carried_out=False)
@@ -50,6 +52,54 @@ async def lost_before(stage: Stage) -> None:
     expect(len(stage.orders()) == before, "expected no order at the venue")
     again = await stage.order()
     expect(again.phase is Phase.OPEN, f"expected the next one to go through, was {again.phase}")
+
+
+async def sent_again(stage: Stage) -> None:
+    """F1, with leave to send once more what is proved never to have arrived."""
+    await _warm(stage)
+    before = len(stage.orders())
+    rule = stage.fault_of_orders("drop", carried_out=False)
+    again = await stage.desk.order(stage.wish(), resend=True)
+    expect(rule.spent, "expected the fault to be met")
+    expect(again.phase is Phase.OPEN, f"expected it open, was {again.phase} {again.raw}")
+    orders = stage.orders()
+    expect(len(orders) == before + 1, f"expected one order, was {len(orders) - before}")
+    expect(orders[-1].client_id == again.client_id, "expected the venue to have its id")
+    if rules_of(stage.name).same_id_resend:
+        told = f"expected the same id, sent twice, was {again.attempts}, {again.intent.resends}"
+        expect(again.attempts == 2 and not again.intent.resends, told)
+        return
+    first = stage.desk.state(again.intent.resends)
+    told = f"expected the first one absent, was {first.phase} after {first.attempts}"
+    expect((first.phase, first.attempts) == (Phase.ABSENT, 1), told)
+
+
+async def too_late(stage: Stage) -> None:
+    """F1: the request arrives after its absence was proved."""
+    await _warm(stage)
+    before = len(stage.orders())
+    transport = stage.desk.client.session.transport
+    patient, transport.answer_s = transport.answer_s, SHORT_S
+    rule = stage.fault_of_orders("delay", carried_out=False, seconds=HELD_S)
+    try:
+        sending = asyncio.ensure_future(stage.order())
+        await until(lambda: rule.spent, "expected the fault to be met")
+        transport.answer_s = patient
+        lost = await sending
+    finally:
+        transport.answer_s = patient
+    expect(lost.phase is Phase.ABSENT, f"expected it proved absent, was {lost.phase}")
+    await asyncio.sleep(HELD_S)  # it is there by now
+    expect(len(stage.orders()) == before, "expected the venue to refuse it: its life is over")
+    again = await stage.order()
+    expect(again.phase is Phase.OPEN, f"expected the next one to go through, was {again.phase}")
+
+
+async def lost(stage: Stage) -> None:
+    """F1, as it may go on."""
+    await lost_before(stage)
+    await sent_again(stage)
+    await too_late(stage)
 
 
 async def lost_after(stage: Stage) -> None:
@@ -148,7 +198,7 @@ def _both(fault: str, text: str, play: object) -> list[Scenario]:
 
 
 SCENARIOS = [
-    *_both("F1", "lost on its way: proved absent, not sent again", lost_before),
+    *_both("F1", "lost on its way: proved absent; once more if asked; refused when late", lost),
     *_both("F2", "executed, answer lost: found and adopted", lost_after),
     *_both("F3", "answer later than the timeout: found; the late answer changes nothing", late),
     Scenario("F4", "rest", "answer empty, cut, HTML, without an id: found and adopted", unreadable),

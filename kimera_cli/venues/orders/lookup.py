@@ -11,7 +11,6 @@ the venue refuses a second use of it, else under a new id that is linked to the 
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -112,18 +111,6 @@ def resend_of(state: OrderState) -> Resend:
     return Resend.SAME_ID if rules_of(state.intent.venue).same_id_resend else Resend.NEW_ID
 
 
-class Expiry(NamedTuple):
-    """What bounds the life of a request that is about to be signed."""
-
-    expires_ns: int
-    field: str
-    """The request's field that carries the bound; empty where the venue's constant holds."""
-
-
-def expiry(venue: str, signed_ns: int, window_ns: int = 0) -> Expiry:
-    """Return when a request signed now expires; `window_ns` wishes for less where that can be."""
-    window = rules_of(venue).window
-    if window.field and window_ns:
-        chosen = min(max(window_ns, window.smallest_ns), window.default_ns)
-        return Expiry(signed_ns + chosen, window.field)
-    return Expiry(signed_ns + window.default_ns, window.field)
+def expiry_ns(venue: str, signed_ns: int) -> int:
+    """Return from when on a venue cannot execute a request any more that is signed now."""
+    return signed_ns + rules_of(venue).window.default_ns

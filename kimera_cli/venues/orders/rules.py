@@ -63,13 +63,11 @@ class DeadMan(NamedTuple):
 
 
 class Window(NamedTuple):
-    """How long a signed request can still be executed after it was made."""
+    """How long a signed request of a new order can still be executed after it was made."""
 
     default_ns: int
     field: str = ""
-    """Name of the request's field that sets it; empty: the venue's own constant."""
-    smallest_ns: int = 0
-    """The least that may be asked for; 0 where there is no field."""
+    """The request's field that says so; empty: the venue's own constant, which nothing shortens."""
 
 
 class Budget(NamedTuple):
@@ -142,7 +140,7 @@ _ALL = (
         unique=Unique.OPEN_ORDERS,
         find=Find.DIRECT,
         post_only=PostOnly.REJECTED,
-        window=Window(5 * NS_PER_S, "recvWindow", 1_000_000),
+        window=Window(5 * NS_PER_S, "recvWindow"),
         self_trade={
             "cancel_new": "EXPIRE_TAKER",
             "cancel_resting": "EXPIRE_MAKER",
@@ -168,7 +166,7 @@ _ALL = (
         unique=Unique.FOREVER,
         find=Find.LISTS,
         post_only=PostOnly.REJECTED,
-        window=Window(120 * NS_PER_S),
+        window=Window(30 * NS_PER_S, "exp"),
         self_trade={},
         budgets=(_budget("all", "30", "1"), _budget("public", "10", "1")),
         fee_from="quote",
@@ -205,7 +203,7 @@ _ALL = (
         unique=Unique.OPEN_ORDERS,
         find=Find.FILTERED,
         post_only=PostOnly.CANCELED,
-        window=Window(60 * NS_PER_S, "deadline", 2 * NS_PER_S),
+        window=Window(5 * NS_PER_S, "deadline"),
         self_trade={
             "cancel_new": "cancel-newest",
             "cancel_resting": "cancel-oldest",
@@ -217,7 +215,7 @@ _ALL = (
         amend=True,
         dead_man=DeadMan("timer", 15, 60, "every order of the account"),
         cancel_all=True,
-        assumed=("window", "budgets", "self_trade"),
+        assumed=("budgets", "self_trade"),
     ),
     Rules(
         venue="bybit",
@@ -228,7 +226,7 @@ _ALL = (
         unique=Unique.FOREVER,
         find=Find.DIRECT,
         post_only=PostOnly.CANCELED,
-        window=Window(5 * NS_PER_S, "X-BAPI-RECV-WINDOW", NS_PER_S),
+        window=Window(5 * NS_PER_S, "X-BAPI-RECV-WINDOW"),
         self_trade={
             "cancel_new": "CancelTaker",
             "cancel_resting": "CancelMaker",
@@ -255,7 +253,7 @@ _ALL = (
         unique=Unique.FOREVER,
         find=Find.DIRECT,
         post_only=PostOnly.CANCELED,
-        window=Window(30 * NS_PER_S, "expTime", NS_PER_S),
+        window=Window(5 * NS_PER_S, "expTime"),
         self_trade={
             "cancel_new": "cancel_taker",
             "cancel_resting": "cancel_maker",

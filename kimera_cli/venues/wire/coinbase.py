@@ -27,6 +27,9 @@ from kimera_cli.venues.wire.template import Part, Send, Template
 
 PLACE, CANCEL = "/api/v3/brokerage/orders", "/api/v3/brokerage/orders/batch_cancel"
 VALID_S = 120
+"""Life of a websocket's token; the longest that the venue takes."""
+REQUEST_VALID_S = 30
+"""Life of a request's token: so long an order can be executed that was lost on its way."""
 NONCE_BYTES = 16
 LIMIT = '"base_size":"<qty>","limit_price":"<price>"'
 
@@ -63,9 +66,10 @@ class TokenMaker:
     """
 
     def __init__(self, key: str, secret: bytes | bytearray, *, reuse_s: int = 0) -> None:
-        if not 0 <= reuse_s < VALID_S:
+        if not 0 <= reuse_s < REQUEST_VALID_S:
             raise VenueError(
-                "venue.options", f"expected reuse_s from 0 to below {VALID_S}, was {reuse_s}"
+                "venue.options",
+                f"expected reuse_s from 0 to below {REQUEST_VALID_S}, was {reuse_s}",
             )
         self.key, self.reuse_s = key, reuse_s
         self._private: ec.EllipticCurvePrivateKey | None = _private_key(secret)
@@ -98,7 +102,7 @@ class TokenMaker:
             "aud": ["retail_rest_api_proxy"],
             "iss": "cdp",
             "nbf": now_s,
-            "exp": now_s + VALID_S,
+            "exp": now_s + (REQUEST_VALID_S if path else VALID_S),
             "sub": self.key,
         }
         if path:

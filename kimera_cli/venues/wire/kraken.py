@@ -3,7 +3,8 @@
 https://docs.kraken.com/exchange/guides/rest/authentication. REST signs path + SHA-256(nonce + body)
 with HMAC-SHA512 and the base64-decoded secret; the nonce must rise with every request of the key.
 A websocket is not signed for: its orders carry the token that REST gave (`login` of REST asks for
-it). The venue documents GTC, IOC and GTD; it has no fill-or-kill.
+it). The venue documents GTC, IOC and GTD; it has no fill-or-kill. An order that reaches the
+matching engine behind its `deadline` (2 to 60 s ahead) is refused; cancels have none.
 """
 
 from __future__ import annotations
@@ -46,11 +47,13 @@ REST = Dialect(
     },
     place=_signed(
         "/0/private/AddOrder",
-        "&pair=<symbol>&type=<side>&<order>&volume=<qty>&cl_ord_id=<client_id>",
+        "&pair=<symbol>&type=<side>&<order>&volume=<qty>&cl_ord_id=<client_id>"
+        "&deadline=<expires_query_time>Z",
     ),
     cancel_client_id=_signed("/0/private/CancelOrder", "&cl_ord_id=<client_id>"),
     cancel_venue_id=_signed("/0/private/CancelOrder", "&txid=<venue_id>"),
     login=_signed("/0/private/GetWebSocketsToken", ""),
+    defaults={"window": "5000"},
 )
 
 
@@ -76,8 +79,10 @@ WEBSOCKET = Dialect(
     },
     place=_message(
         "add_order",
-        '<order>,"side":"<side>","order_qty":<qty>,"symbol":"<symbol>","cl_ord_id":"<client_id>"',
+        '<order>,"side":"<side>","order_qty":<qty>,"symbol":"<symbol>","cl_ord_id":"<client_id>",'
+        '"deadline":"<expires_rfc3339>"',
     ),
     cancel_client_id=_message("cancel_order", '"cl_ord_id":["<client_id>"]'),
     cancel_venue_id=_message("cancel_order", '"order_id":["<venue_id>"]'),
+    defaults={"window": "5000"},
 )

@@ -3,7 +3,8 @@
 https://www.okx.com/docs-v5/en/#overview-rest-authentication. REST signs time (RFC 3339, ms) +
 method + path + body (HMAC-SHA256, base64). A websocket is signed for once (`login`); its orders
 carry no signature and name the instrument by its number (`instIdCode` of public/instruments).
-Market orders are sized in the base currency (`tgtCcy`).
+Market orders are sized in the base currency (`tgtCcy`). An order that reaches the venue later than
+its `expTime` is refused; cancels have none.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ORDERS = {
 }
 
 
-def _signed(path: str, body: str) -> Template:
+def _signed(path: str, body: str, *headers: str) -> Template:
     return (
         Part("time", "<rfc3339>"),
         Part("target", f"POST{path}"),
@@ -47,14 +48,15 @@ def _signed(path: str, body: str) -> Template:
                 "OK-ACCESS-SIGN: <base64>",
                 "OK-ACCESS-TIMESTAMP: <copy time>",
                 "OK-ACCESS-PASSPHRASE: <passphrase>",
+                *headers,
                 JSON,
             )
         ),
     )
 
 
-def _message(operation: str, argument: str) -> Template:
-    return (Send(f'{{"id":"<request_id>","op":"{operation}","args":[{argument}]}}'),)
+def _message(operation: str, argument: str, more: str = "") -> Template:
+    return (Send(f'{{"id":"<request_id>","op":"{operation}"{more},"args":[{argument}]}}'),)
 
 
 REST = Dialect(
@@ -63,9 +65,10 @@ REST = Dialect(
     client_id=CLIENT_ID,
     sides=("buy", "sell"),
     orders=ORDERS,
-    place=_signed("/api/v5/trade/order", ORDER.format(BY_NAME)),
+    place=_signed("/api/v5/trade/order", ORDER.format(BY_NAME), "expTime: <expires_milliseconds>"),
     cancel_client_id=_signed("/api/v5/trade/cancel-order", CANCEL.format(BY_NAME, CLIENT)),
     cancel_venue_id=_signed("/api/v5/trade/cancel-order", CANCEL.format(BY_NAME, VENUE)),
+    defaults={"window": "5000"},
 )
 
 WEBSOCKET = Dialect(
@@ -74,7 +77,7 @@ WEBSOCKET = Dialect(
     client_id=CLIENT_ID,
     sides=("buy", "sell"),
     orders=ORDERS,
-    place=_message("order", ORDER.format(BY_NUMBER)),
+    place=_message("order", ORDER.format(BY_NUMBER), ',"expTime":"<expires_milliseconds>"'),
     cancel_client_id=_message("cancel-order", CANCEL.format(BY_NUMBER, CLIENT)),
     cancel_venue_id=_message("cancel-order", CANCEL.format(BY_NUMBER, VENUE)),
     login=(
@@ -87,4 +90,5 @@ WEBSOCKET = Dialect(
         ),
     ),
     options=("inst_id_code",),
+    defaults={"window": "5000"},
 )

@@ -10,7 +10,7 @@ A template is a sequence of parts in the order in which they are written into on
   `<length body>` how many bytes it has.
 
 Fields are either of the order (FIELDS) or known when the program is made (`values`: symbol, side,
-key); a value may hold fields again.
+key); a value may hold fields again. EXPIRY is the order's time plus the value `window`, in ms.
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ FIELDS: dict[str, tuple[int, int, int]] = {
     "seconds": (ob.SECONDS, 20, 0),
     "rfc3339": (ob.RFC3339, 24, 0),
     "query_time": (ob.QUERY_TIME, 23, 0),
+}
+EXPIRY = {
+    "expires_milliseconds": "milliseconds",
+    "expires_rfc3339": "rfc3339",
+    "expires_query_time": "query_time",
 }
 SIGNATURES = {"hmac256": ob.SIGN256, "hmac512": ob.SIGN512, "sha256": ob.HASH256}
 DIGESTS = {"hmac256": 32, "hmac512": 64, "sha256": 32}
@@ -188,6 +193,9 @@ class _Maker:
             code, width, needs = FIELDS[name]
             self.program.needs |= needs
             self.step(code, 0, 0, width)
+        elif name in EXPIRY and not part:
+            code, width, _ = FIELDS[EXPIRY[name]]
+            self.step(code, int(self.values["window"]), 0, width)
         else:
             raise _wrong(f"expected a known field, was <{name}{' ' if part else ''}{part}>")
 

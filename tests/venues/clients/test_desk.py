@@ -22,7 +22,7 @@ from kimera_cli.risk.latch import Latch
 from kimera_cli.venues.clients.venues import VenueClient, client_for
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.desk import Desk, Wish
-from kimera_cli.venues.orders.machine import Phase
+from kimera_cli.venues.orders.machine import OrderState, Phase
 from kimera_cli.venues.orders.outcome import Reason
 from kimera_cli.venues.server.model import OrderRequest
 
@@ -339,6 +339,77 @@ def test_nothing_is_sent_while_an_order_is_in_doubt_but_cancels(tmp_path: Path) 
                 await desk.order(wish(rig, "htx"))
             assert caught.value.code == "risk.order_in_doubt"
             now, _ = await desk.cancel(SYMBOLS["htx"], resting.client_id)
+            assert now.phase is Phase.CANCELED
+
+    run(work())
+
+
+@pytest.mark.parametrize("name", ["binance", "okx"])
+def test_an_order_that_is_lost_twice_is_not_sent_a_third_time(name: str, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with trading(name, tmp_path) as (rig, desk):
+            rig.fault("request.before", "drop", CREATED[name], count=2)
+            state = await desk.order(wish(rig, name), resend=True)
+            assert state.phase is Phase.ABSENT
+            assert rig.at[name].mine() == []
+            sent = [s.attempts for s in desk.journal.orders.states.values()]
+            assert sum(sent) == 2
+
+    run(work())
+
+
+def test_an_order_that_arrived_is_not_sent_again(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with trading("binance", tmp_path) as (rig, desk):
+            rig.fault("request.after", "drop", CREATED["binance"])
+            state = await desk.order(wish(rig, "binance"), resend=True)
+            assert (state.phase, state.attempts, state.intent.resends) == (Phase.OPEN, 1, "")
+            assert len(rig.at["binance"].mine()) == 1
+
+    run(work())
+
+
+def test_the_kill_switch_stops_what_would_be_sent_again(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with trading("binance", tmp_path) as (rig, desk):
+            rig.fault("request.before", "drop", CREATED["binance"])
+            finding = desk.client.entry.find
+
+            async def find(*what: Any) -> Any:
+                desk.latch.kill("enough", 1, "test")
+                return await finding(*what)
+
+            desk.client.entry.find = find  # type: ignore[method-assign]
+            state = await desk.order(wish(rig, "binance"), resend=True)
+            assert state.phase is Phase.ABSENT
+            assert rig.at["binance"].mine() == []
+            assert len(desk.journal.orders.states) == 1
+
+    run(work())
+
+
+def test_an_order_refused_for_our_clock_is_withheld_when_the_clock_stays_wrong(
+    tmp_path: Path,
+) -> None:
+    async def work() -> None:
+        async with trading("binance", tmp_path) as (rig, desk):
+            rig.clock.step(20 * 10**9)  # unknown to the client: no probe is due
+            with pytest.raises(VenueError) as caught:
+                await desk.order(wish(rig, "binance"))
+            assert caught.value.code == "venue.clock"
+            (state,) = desk.journal.orders.states.values()
+            assert state.phase is Phase.WITHHELD
+
+    run(work())
+
+
+def test_a_cancel_refused_for_our_clock_goes_through_once_it_is_set_right(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with trading("binance", tmp_path) as (rig, desk):
+            state = await desk.order(wish(rig, "binance"))
+            rig.clock.step(20 * 10**9)
+            now, _ = await desk.cancel(SYMBOLS["binance"], state.client_id)
+            assert isinstance(now, OrderState)
             assert now.phase is Phase.CANCELED
 
     run(work())

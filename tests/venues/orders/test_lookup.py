@@ -12,7 +12,7 @@ from kimera_cli.venues.orders.lookup import (
     CLOCK_ALLOWANCE_NS,
     SHORTEST_NS,
     Resend,
-    expiry,
+    expiry_ns,
     learn,
     resend_of,
     search_for,
@@ -166,10 +166,17 @@ def test_the_same_id_only_where_a_second_use_is_refused(make, venue_, how):
     assert resend_of(advance(state, proved)) is Resend.NO
 
 
-def test_a_request_is_given_as_short_a_life_as_the_venue_lets():
-    two = 2 * NS_PER_S
-    assert expiry("binance", 0, two) == (two, "recvWindow")
-    assert expiry("binance", 0, 60 * NS_PER_S).expires_ns == 5 * NS_PER_S
-    assert expiry("bybit", 0, 1).expires_ns == NS_PER_S
-    assert expiry("htx", 0, two) == (300 * NS_PER_S, "")
-    assert expiry("coinbase", 7).expires_ns == 7 + 120 * NS_PER_S
+@pytest.mark.parametrize(
+    ("venue_", "seconds"),
+    [
+        ("binance", 5),
+        ("bybit", 5),
+        ("coinbase", 30),
+        ("coinbaseexchange", 30),
+        ("htx", 300),
+        ("kraken", 5),
+        ("okx", 5),
+    ],
+)
+def test_a_request_lives_as_long_as_it_says_or_the_venue_lets(venue_, seconds):
+    assert expiry_ns(venue_, 7) == 7 + seconds * NS_PER_S
