@@ -1,7 +1,8 @@
-"""`kimera report`: show a run, write it as one HTML file, compare runs."""
+"""`kimera report`: show a run, write it as one HTML file, compare runs, check a live one."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,8 @@ from kimera_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from kimera_cli.report.analysis import Analysis
+
+report_fidelity = import_module("kimera_cli.commands.report_fidelity")
 
 app = typer.Typer(help="Show, compare and export the results of runs.")
 
@@ -99,6 +102,9 @@ def compare(
         for compared in found:
             for record in compared.records():
                 out.emit(record)
+
+
+app.command()(report_fidelity.fidelity)
 
 
 def _analyse(run: str, runs: Path, horizon: int) -> Analysis:

@@ -50,7 +50,7 @@ def repeated_request(choices: Choices, world: Context, kill_file: Path) -> RunRe
     try:
         profile = msgspec.convert(stated["profile"], Profile)
         _refuse_live(folder, profile)
-        strategies = [_strategy(one) for one in stated["strategies"]]
+        strategies = [stated_strategy(one) for one in stated["strategies"]]
         sources = _sources(stated, profile, world)
     except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise _no_recipe(folder, error) from error
@@ -79,11 +79,12 @@ def repeated_request(choices: Choices, world: Context, kill_file: Path) -> RunRe
 
 def _refuse_live(folder: RunFolder, profile: Profile) -> None:
     """A feed that does not wait comes differently each time."""
-    if folder.manifest["source"] == "venue" or profile.run.backpressure == "conflate":
+    live = any(str(one["dataset"]).endswith("/live") for one in folder.manifest["sources"])
+    if live or profile.run.backpressure == "conflate":
         raise UsageError(
             "usage.from",
             f"expected a run whose feed waited for it, was run {folder.run} on a feed that did not",
-            "record the venue (kimera fetch record) and replay the recording",
+            "record the next one (--record) and replay it: kimera report fidelity RUN",
         )
 
 
@@ -115,7 +116,8 @@ def _folder(name: str) -> RunFolder:
     return RunFolder.open(path.parent if path.name == MANIFEST else name)
 
 
-def _strategy(one: dict[str, Any]) -> Sleeved:
+def stated_strategy(one: dict[str, Any]) -> Sleeved:
+    """Return a strategy as a manifest states it; RunError `run.strategy_changed` if it is not."""
     name, origin = str(one["name"]), str(one["origin"])
     spec: StrategySpec = load(origin if origin.endswith(".py") else name)
     if spec.source_hash != one["source_hash"]:

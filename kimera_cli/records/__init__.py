@@ -15,6 +15,7 @@ from kimera_cli.records.data import (
     Imported,
     Recording,
 )
+from kimera_cli.records.fidelity import Agreement, FidelityBasis, FidelityCause, FillMatch
 from kimera_cli.records.history import (
     BookSnapshot,
     Candle,
@@ -51,13 +52,14 @@ from kimera_cli.records.trading import (
     Order,
     RunSummary,
 )
-from kimera_cli.records.venue import Fault, Soak, VenueEnded, VenueListening
+from kimera_cli.records.venue import Fault, Soak, VenueCheck, VenueEnded, VenueListening
 
 ALL: tuple[type[Record], ...] = tuple(Record.__subclasses__())
 
 __all__ = [
     "ALL",
     "SCHEMA_VERSION",
+    "Agreement",
     "Bar",
     "Bench",
     "BenchChange",
@@ -79,7 +81,10 @@ __all__ = [
     "Exported",
     "Fault",
     "Fetched",
+    "FidelityBasis",
+    "FidelityCause",
     "Fill",
+    "FillMatch",
     "Funding",
     "FundingRate",
     "Gap",
@@ -119,6 +124,7 @@ __all__ = [
     "TradeOrder",
     "TradePosition",
     "TradeRequest",
+    "VenueCheck",
     "VenueEnded",
     "VenueListening",
     "VenueMarket",

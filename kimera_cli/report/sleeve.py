@@ -42,15 +42,17 @@ class Sleeve:
 def sleeves(run: Run) -> list[Sleeve]:
     """Return a sleeve for each pair that has any row, by strategy, then instrument."""
     found = []
-    for s, strategy in enumerate(run.strategies):
-        for i, leg in enumerate(run.legs):
-            sleeve = _sleeve(run, s, i, strategy, leg)
+    for s in range(len(run.strategies)):
+        for i in range(len(run.legs)):
+            sleeve = sleeve_of(run, s, i)
             if any(map(len, (sleeve.fills, sleeve.samples, sleeve.orders))):
                 found.append(sleeve)
     return found
 
 
-def _sleeve(run: Run, s: int, i: int, strategy: str, leg: Leg) -> Sleeve:
+def sleeve_of(run: Run, s: int, i: int) -> Sleeve:
+    """Return the sleeve of strategy s in instrument i; it may be without rows."""
+    strategy, leg = run.strategies[s], run.legs[i]
     fills, samples, markouts, orders = (
         rows[(rows["strategy"] == s) & (rows["instrument"] == i)]
         for rows in (run.fills, run.samples, run.markouts, run.orders)
