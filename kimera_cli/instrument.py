@@ -22,6 +22,15 @@ Kind = Literal["spot", "linear", "inverse"]
 KINDS: tuple[Kind, ...] = ("spot", "linear", "inverse")
 
 
+RENAMED = {"XBT": "BTC", "XDG": "DOGE"}
+"""What Kraken, and old recordings, call otherwise than everybody else."""
+
+
+def common_name(asset: str) -> str:
+    """Return the name under which an asset of all venues is added up."""
+    return RENAMED.get(asset, asset)
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One tradable instrument of one venue. Decimals are exact; `row()` is what kernels read."""
 

@@ -263,6 +263,18 @@ VIEW = np.dtype(
         ("settle_rate", "f8"),  # portfolio currency per unit of quote currency
         ("min_notional", "f8"),  # quote currency
         ("table", "i8"),  # address of the TABLE_USE of its decision table; 0: it has none
+        # the same asset on all venues of the run (kernels/group.py); portfolio currency per base
+        # unit with the taker fee in it, sizes in base units
+        ("group_size", "i8"),  # instruments of the group; 1: it is alone, and the rest is not kept
+        ("group_bid", "f8"),  # best bid, what selling brings; NaN: there is none
+        ("group_bid_instrument", "i8"),  # whose bid that is; -1: nobody's
+        ("group_bid_size", "f8"),
+        ("group_ask", "f8"),  # best ask, what buying costs
+        ("group_ask_instrument", "i8"),
+        ("group_ask_size", "f8"),
+        ("group_position", "f8"),  # of this strategy in all instruments of the group
+        ("group_orders", "i8"),  # own orders of this strategy there
+        ("spot_short", "i8"),  # 1: the gate lets spot be sold that the run did not buy
     ],
     align=True,
 )
@@ -271,6 +283,8 @@ VIEW = np.dtype(
 WAKE_EVENT = 0
 WAKE_TIMER = 1
 WAKE_FILL = 2
+WAKE_GROUP = 3
+"""Something came of another instrument of the group (strategies with GROUP = True)."""
 
 FEATURES = np.dtype(
     [

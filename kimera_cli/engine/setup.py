@@ -11,7 +11,7 @@ from kimera_cli.engine.arrays import LoopArrays, Zeros, allocate
 from kimera_cli.engine.feed import LATENCY_MODELS
 from kimera_cli.engine.request import RunRequest, Sleeved
 from kimera_cli.errors import ProfileError, UsageError
-from kimera_cli.instrument import KINDS, Instrument
+from kimera_cli.instrument import KINDS, Instrument, common_name
 from kimera_cli.kernels.call import strategy_address
 from kimera_cli.kernels.state import QUEUE_L3, QUEUE_LOG, QUEUE_POWER, QUEUE_RISK_AVERSE
 from kimera_cli.layouts import MAX_INSTRUMENTS, MAX_STRATEGIES, aligned_zeros
@@ -47,6 +47,22 @@ def settle_rate(instrument: Instrument, profile: Profile) -> float:
     return rates[instrument.quote]
 
 
+def groups(instruments: Sequence[Instrument]) -> list[list[int]]:
+    """Return for each instrument which ones are the same thing on all venues, itself among them.
+
+    These have one base asset and one kind; an inverse contract is alone (kernels/group.py).
+    """
+
+    def same(a: Instrument, b: Instrument) -> bool:
+        base = common_name(a.base)
+        return bool(base) and base == common_name(b.base) and a.kind == b.kind != "inverse"
+
+    return [
+        [m for m, other in enumerate(instruments) if m == k or same(one, other)]
+        for k, one in enumerate(instruments)
+    ]
+
+
 def check_size(sources: Sequence[EventSource], strategies: Sequence[Sleeved]) -> None:
     """Refuse what the loop has no room for."""
     for what, n, most in (
@@ -67,9 +83,10 @@ def build(request: RunRequest, zeros: Zeros = aligned_zeros) -> tuple[LoopArrays
     arrays = allocate(rows, len(request.strategies), n_sleeves, zeros)
     _set_loop(arrays, request)
     _set_gate(arrays, profile)
-    assets = list(dict.fromkeys(i.base for i in instruments))
-    for k, instrument in enumerate(instruments):
-        arrays.streams[k]["asset"] = assets.index(instrument.base)
+    assets = [common_name(i.base) for i in instruments]
+    for k, members in enumerate(groups(instruments)):
+        arrays.streams[k]["asset"] = assets.index(assets[k])
+        arrays.streams[k]["group"] = sum(1 << m for m in members)
         arrays.streams[k]["rng"] = request.seed * 1_000_003 + k + 1
     _set_sleeves(arrays, request.strategies, instruments)
     return arrays, instruments
@@ -83,6 +100,7 @@ def _set_loop(arrays: LoopArrays, request: RunRequest) -> None:
         "n_strategies": len(request.strategies),
         "n_sleeves": len(arrays.sleeves),
         "event_driven": sum(s.spec.interval_ns == 0 for s in request.strategies),
+        "grouped": int(any(s.spec.grouped for s in request.strategies)),
         "features_on": int(any(s.spec.features for s in request.strategies)),
         "sample_ns": profile.run.sample_interval_ns,
         "duration_ns": request.duration_ns,
@@ -134,6 +152,7 @@ def _set_sleeves(
     s = 0
     for j, strategy in enumerate(strategies):
         arrays.strategies[j]["interval_ns"] = strategy.spec.interval_ns
+        arrays.strategies[j]["grouped"] = int(strategy.spec.grouped)
         arrays.strategies[j]["python"] = int(strategy.spec.compiled is None)
         if strategy.spec.compiled is not None:
             arrays.strategies[j]["address"] = strategy_address(strategy.spec.compiled)
@@ -141,6 +160,7 @@ def _set_sleeves(
             arrays.sleeves[s]["strategy"] = j
             arrays.sleeves[s]["stream"] = k
             _set_view(arrays, s, j, k, instrument, strategy)
+            arrays.views[s]["spot_short"] = arrays.gate[0]["spot_short"]
             s += 1
 
 
@@ -151,6 +171,7 @@ def _set_view(
     view["strategy"] = j
     view["instrument"] = k
     view["kind"] = KINDS.index(instrument.kind)
+    view["group_size"] = int(arrays.streams[k]["group"]).bit_count()
     view["params"] = row(strategy.params)
     for name in (
         "tick",

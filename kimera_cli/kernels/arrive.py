@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from kimera_cli.kernels._jit import inner, part
@@ -213,7 +215,10 @@ def let_in(loop, k, streams, buffer, books, states, wire_ats, wires, features, i
     stream = streams[k]
     if i <= stream.head_local:
         return
+    mid = features[k].mid_ticks
     show_state(loop, k, streams, books, states, wire_ats, wires, features, i)
+    if math.isnan(features[k].mid_ticks) and mid > 0.0:
+        stream.last_mid = mid
     last = buffer[i - 1]
     stream.ts_local_ns = last.ts_local_ns
     stream.feed_ns = last.ts_local_ns - last.ts_exch_ns

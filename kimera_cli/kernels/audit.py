@@ -78,7 +78,7 @@ def emit_markouts(loop, stream, book, markouts, sleeves, records, until_ns):
 
 
 @kernel
-def sample(loop, gate, views, sleeves, instruments, features, records):
+def sample(loop, gate, views, sleeves, streams, instruments, features, records):
     """Write one sample of every sleeve, and watch the portfolio's losses."""
     loop.next_sample_ns += loop.sample_ns
     if loop.next_sample_ns <= loop.now_ns:
@@ -95,7 +95,7 @@ def sample(loop, gate, views, sleeves, instruments, features, records):
         r.fee = sleeves[s].fees
     return watch_losses(
         gate,
-        portfolio_value(gate, views, sleeves, instruments, features, loop.n_sleeves),
+        portfolio_value(gate, views, sleeves, streams, instruments, features, loop.n_sleeves),
         loop.now_ns,
     )
 

@@ -47,12 +47,25 @@ _NS_PER_DAY = 86_400_000_000_000
 
 
 @kernel
-def portfolio_value(gate, views, sleeves, instruments, features, n_sleeves):
-    """Return cash plus all sleeves' equity in portfolio currency; NaN when a mid is unknown."""
+def mark_of(feature, stream):
+    """Return the mid, in ticks; while there is none, the last one; NaN when there never was any.
+
+    A venue that is out of reach leaves what is held there worth what it was worth last. Else the
+    value of the whole account would be unknown, and every other venue out of business with it.
+    """
+    mid = feature.mid_ticks
+    if math.isnan(mid) and stream.last_mid > 0.0:
+        return stream.last_mid
+    return mid
+
+
+@kernel
+def portfolio_value(gate, views, sleeves, streams, instruments, features, n_sleeves):
+    """Return cash plus all sleeves' equity in portfolio currency; NaN when one has no mark."""
     total = gate.cash
     for s in range(n_sleeves):
         k = sleeves[s].stream
-        mid = features[k].mid_ticks
+        mid = mark_of(features[k], streams[k])
         view = views[s]
         if view.position_lots == 0 and view.cash == 0.0:
             continue
@@ -91,7 +104,7 @@ def holdings(gate, views, sleeves, streams, instruments, features, n_sleeves, k,
     """Return what an order of `side` in instrument k is judged by, in one pass over the account.
 
     (position in k, open lots of that side in k, portfolio value, worst-case signed value of k's
-    asset if that side's orders all fill); money in portfolio currency, NaN when a mid is unknown.
+    asset if that side's orders all fill); money in portfolio currency, NaN when one has no mark.
     """
     position = 0
     opened = 0
@@ -103,7 +116,7 @@ def holdings(gate, views, sleeves, streams, instruments, features, n_sleeves, k,
         at = np.uint64(sleeves[s].stream)
         view = views[s]
         inst = instruments[at]
-        mid = features[at].mid_ticks
+        mid = mark_of(features[at], streams[at])
         held = view.position_lots
         bids = view.open_bid_lots
         asks = view.open_ask_lots

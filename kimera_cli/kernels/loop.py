@@ -38,6 +38,7 @@ from kimera_cli.kernels.decide import act, halt
 from kimera_cli.kernels.deliver import deliver
 from kimera_cli.kernels.follow import follow
 from kimera_cli.kernels.gate import DENY_KILL, DENY_OVERLOAD
+from kimera_cli.kernels.group import group_news, group_reason, show_group
 from kimera_cli.kernels.heap import heap_drop
 from kimera_cli.kernels.ledger import equity_at
 from kimera_cli.kernels.stages import (
@@ -267,7 +268,7 @@ def show(loop, view, feature, instrument, reason):
 
 
 @inner
-def wake_reason(loop, stream, strategy, sleeve):
+def wake_reason(loop, streams, stream, strategy, sleeves, sleeve):
     """Return why a sleeve is called now, or -1 when it is not."""
     if stream.ready == 0 or loop.drained != 0 or loop.closing != 0:
         return -1
@@ -275,7 +276,9 @@ def wake_reason(loop, stream, strategy, sleeve):
         return WAKE_TIMER if strategy.next_ns <= loop.now_ns else -1
     if sleeve.filled != 0:
         return WAKE_FILL
-    return WAKE_EVENT if stream.touched != 0 else -1
+    if stream.touched != 0:
+        return WAKE_EVENT
+    return group_reason(loop, streams, sleeves, sleeve) if strategy.grouped != 0 else -1
 
 
 @inner
@@ -427,7 +430,7 @@ def turn_loop(
                     and loop.started != 0
                 ):
                     loop.finished = 1
-                    sample(loop, gate, views, sleeves, instruments, features, records)
+                    sample(loop, gate, views, sleeves, streams, instruments, features, records)
                 return status
             known = loop.n_events
             stage_start(stage)
@@ -492,10 +495,12 @@ def turn_loop(
                 deliver(loop, gate, views, sleeves, instruments, records, messages[0])
                 loop.n_messages = heap_drop(messages, loop.n_messages)
             if loop.next_sample_ns <= loop.now_ns and loop.drained == 0:
-                code = sample(loop, gate, views, sleeves, instruments, features, records)
+                code = sample(loop, gate, views, sleeves, streams, instruments, features, records)
                 if code != 0:
                     halt(loop, streams, requests, views, sleeves, records, code)
                     look_over(loop, streams, buffers)
+            if loop.grouped != 0:
+                loop.news = group_news(loop.news, streams)
             loop.phase = PHASE_WAKE
             loop.wake_sleeve = 0
             loop.answered = 0
@@ -508,13 +513,16 @@ def turn_loop(
             sleeve = sleeves[s]
             k = sleeve.stream
             if loop.answered == 0:
-                reason = wake_reason(loop, streams[k], strategies[sleeve.strategy], sleeve)
+                strategy = strategies[sleeve.strategy]
+                reason = wake_reason(loop, streams, streams[k], strategy, sleeves, sleeve)
                 if reason < 0:
                     loop.wake_sleeve += 1
                     continue
                 if loop.n_records > room:
                     return FLUSH
                 show(loop, views[s], features[k], instruments[k], reason)
+                if views[s].group_size > 1:
+                    show_group(loop, gate, views[s], streams, instruments, features, views)
                 strategies[sleeve.strategy].calls += 1
                 loop.sleeve = s
                 if strategies[sleeve.strategy].python != 0:

@@ -128,6 +128,7 @@ LOOP = np.dtype(
         ("next_at", "i8", (MAX_INSTRUMENTS,)),  # next arrival by stream; FOREVER: none, -1: ask
         ("wake_ns", "i8"),  # PAUSED: the moment that comes next
         ("overload", "i8"),  # state of the breaker as last recorded
+        ("grouped", "i8"),  # 1: a strategy is called for news of its whole group
     ],
     align=True,
 )
@@ -188,6 +189,8 @@ STREAM = np.dtype(
         ("mark_ticks", "i8"),
         ("ready", "i8"),  # a consistent two-sided book has been seen
         ("ready_ns", "i8"),  # when it arrives here
+        ("group", "u8"),  # one bit per stream of the same asset and kind, its own among them
+        ("last_mid", "f8"),  # mid before the book was lost or one side empty; 0: none so far
     ],
     align=True,
 )
@@ -282,6 +285,7 @@ STRATEGY = np.dtype(
         ("python", "i8"),
         ("calls", "i8"),
         ("address", "i8"),  # kernels/call.py; 0 for a Python strategy
+        ("grouped", "i8"),  # 1: what comes of one instrument calls it for the whole group
     ],
     align=True,
 )

@@ -2,10 +2,11 @@
 
 A strategy file holds a docstring (its first line is the summary), `PARAMS` (name to default, in
 the order of `view.params`), `INTERVAL_NS` (0: called after every venue message that changed the
-book or traded; else by timer), optionally `FEATURES = False` (only best prices are read) and
-`ERRORS` (meaning of negative return codes), and one of: a function `decide(view)`, compiled and
-called inside the loop, or a class derived from `Strategy`, called with plain Python objects and
-slower by far (docs/how-to/write-a-strategy.md has figures).
+book or traded; else by timer), optionally `FEATURES = False` (only best prices are read),
+`GROUP = True` (called also when the same asset changed on another venue) and `ERRORS` (meaning of
+negative return codes), and one of: a function `decide(view)`, compiled and called inside the loop,
+or a class derived from `Strategy`, called with plain Python objects and slower by far
+(docs/how-to/write-a-strategy.md has figures).
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class StrategyInfo:
     """`compiled` or `python`."""
     features: bool = True
     """False (`FEATURES = False`): only best prices and mid are kept, which is faster."""
+    grouped: bool = False
+    """True (`GROUP = True`): what comes of one venue calls it for the asset on all of them."""
     errors: dict[int, str] = field(default_factory=dict)
     description: str = ""
     """The docstring between its first line and its Parameters section."""

@@ -37,7 +37,7 @@ Tif = Literal["gtc", "ioc", "fok", "post_only"]
 SIDES: dict[str, int] = {"buy": BID, "sell": ASK}
 TIFS: dict[str, int] = {"gtc": GTC, "ioc": IOC, "fok": FOK, "post_only": POST_ONLY}
 STATES = ("none", "pending", "open", "cancelling", "amending")
-WAKES = ("event", "timer", "fill")
+WAKES = ("event", "timer", "fill", "group")
 STEP_TOLERANCE = 1e-6
 """How far from a whole number of ticks or lots a float may be and still mean that number."""
 
@@ -106,7 +106,7 @@ class Market:
 
     @property
     def wake(self) -> str:
-        """Why this call: event, timer or fill."""
+        """Why this call: event, timer, fill or group."""
         return WAKES[int(self.view["reason"])]
 
     @property

@@ -24,7 +24,7 @@ FIELDS = {
     "now_ns": "time of this call, ns since the Unix epoch, UTC",
     "strategy": "index of the strategy in the run",
     "instrument": "index of the instrument in the run",
-    "reason": "why it is called: 0 event, 1 timer, 2 fill",
+    "reason": "why it is called: 0 event, 1 timer, 2 fill, 3 another instrument of the group",
     "tick": "quote currency per tick",
     "lot": "base units, or contracts, per lot",
     "contract_size": "base units per unit of size; inverse: quote units per contract",
@@ -62,7 +62,29 @@ FIELDS = {
     "settle_rate": "portfolio currency per unit of quote currency",
     "min_notional": "smallest order value, quote currency",
     "table": "the strategy's decision table, for `table_consult`; 0: it has none",
+    "group_size": "instruments of the group; 1: it is alone, and what follows is not kept",
+    "group_bid": "best net bid of all venues: what selling a unit brings; NaN when there is none",
+    "group_bid_instrument": "index of the instrument whose bid that is; -1: nobody's",
+    "group_bid_size": "size there",
+    "group_ask": "best net ask of all venues: what buying a unit costs; NaN when there is none",
+    "group_ask_instrument": "index of the instrument whose ask that is; -1: nobody's",
+    "group_ask_size": "size there",
+    "group_position": "own position in all instruments of the group",
+    "group_orders": "own orders in all instruments of the group",
+    "spot_short": "1: the gate lets spot be sold that the run did not buy (risk.spot_short)",
 }
+
+GROUP = """### One asset on several venues
+
+A *group* is one base asset of one kind in all instruments of the run: BTC/USDT and BTC/USD on spot,
+or linear perpetuals of BTC; an inverse contract is alone. Prices `group_*` are portfolio currency
+per base unit: the quote currency's rate (`portfolio.rates`) and the taker fee are in them. Sizes
+are base units. They are what this side knows of each book at the time of the call; a book in a gap,
+silent for longer than `risk.stale_after` or empty is left out. Each call still acts in its own
+instrument: `group_ask_instrument == instrument` says that buying is cheapest here. A strategy with
+`GROUP = True` is called at a change of any instrument of the group, for each of them (`reason` 3),
+so that both legs of a pair leave in one turn.
+[The consolidated book](../explanation/consolidated-book.md) has the rule in full."""
 
 ORDER_FIELDS = {
     "state": "0 free, 1 pending, 2 open, 3 cancelling, 4 amending",
@@ -121,6 +143,8 @@ def _view() -> str:
         "A row of `view.orders`:",
         "",
         *_table("field", _rows(OPEN_ORDER.names, ORDER_FIELDS)),
+        "",
+        GROUP,
     ]
     return "\n".join(lines)
 

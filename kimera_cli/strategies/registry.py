@@ -13,7 +13,15 @@ from kimera_cli.names import did_you_mean
 from kimera_cli.strategies.protocol import StrategyError, StrategyInfo
 from kimera_cli.strategies.source import describe
 
-BUILT_IN = ("avellaneda_stoikov", "glft", "grid", "noop", "ofi_taker", "table_taker")
+BUILT_IN = (
+    "avellaneda_stoikov",
+    "cross_taker",
+    "glft",
+    "grid",
+    "noop",
+    "ofi_taker",
+    "table_taker",
+)
 ENTRY_POINTS = "kimera.strategies"
 
 

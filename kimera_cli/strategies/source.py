@@ -86,7 +86,8 @@ def describe(name: str, origin: str, path: Path) -> StrategyInfo:
         interval_ns=read_interval(source),
         source_hash=hashlib.sha256(source.text.encode()).hexdigest(),
         protocol=read_protocol(source),
-        features=read_features(source),
+        features=_flag(source, "FEATURES", default=True),
+        grouped=_flag(source, "GROUP", default=False),
         errors=read_errors(source),
         description=description_of(docstring),
         docs=parse_parameters(docstring),
@@ -118,18 +119,18 @@ def _literal(source: Source, node: ast.expr, what: str) -> Any:
         ) from None
 
 
-def read_features(source: Source) -> bool:
-    """Return FEATURES: whether the strategy reads more than best prices; True when not said."""
-    node = _assigned(source, "FEATURES")
+def _flag(source: Source, name: str, *, default: bool) -> bool:
+    """Return what a name says, True or False; `default` when it is not there."""
+    node = _assigned(source, name)
     if node is None:
-        return True
-    value = _literal(source, node, "FEATURES")
+        return default
+    value = _literal(source, node, name)
     if not isinstance(value, bool):
         raise source.error(
             "declaration",
             node,
-            f"expected FEATURES as True or False, was `{ast.unparse(node)}`",
-            "leave it out unless the strategy reads best prices only",
+            f"expected {name} as True or False, was `{ast.unparse(node)}`",
+            f"leave it out, which means {default}",
         )
     return value
 

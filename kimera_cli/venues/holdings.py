@@ -7,20 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from kimera_cli.instrument import Instrument
+from kimera_cli.instrument import Instrument, common_name
 from kimera_cli.records import TradePosition
 from kimera_cli.venues.clients.values import plain
 from kimera_cli.venues.orders.outcome import VenueFill
 
 ZERO = Decimal(0)
 TOTAL = "total"
-_COMMON = {"XBT": "BTC", "XDG": "DOGE"}
-"""What Kraken calls otherwise than everybody else."""
-
-
-def asset(name: str) -> str:
-    """Return the name under which an asset of all venues is added up."""
-    return _COMMON.get(name, name)
 
 
 @dataclass
@@ -58,7 +51,7 @@ def positions(
     found = []
     for (venue, symbol), total in sorted(sums.items()):
         instrument = instruments[venue, symbol]
-        base, quote = asset(instrument.base), asset(instrument.quote)
+        base, quote = common_name(instrument.base), common_name(instrument.quote)
         quantity = total.bought - total.sold - total.fees.get(base, ZERO)
         quantities[base] += quantity
         _merge(totals[base], total)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from kimera_cli.errors import KimeraError, VenueError
+from kimera_cli.instrument import common_name
 from kimera_cli.records import Difference
 from kimera_cli.venues.clients.venues import VenueClient
 from kimera_cli.venues.desk import Desk
 from kimera_cli.venues.doubts import refresh
-from kimera_cli.venues.holdings import asset
 from kimera_cli.venues.orders.account_orders import AccountOrders
 from kimera_cli.venues.orders.balances import new_baseline
 from kimera_cli.venues.orders.fills import Assets
@@ -128,7 +128,9 @@ async def ask(client: VenueClient, orders: AccountOrders) -> AccountReport:
 def assets_of(client: VenueClient) -> dict[str, Assets]:
     """Return what each market of a venue trades, by the names that its balances have."""
     instruments = (listing.instrument for listing in client.session.api.listings.values())
-    return {each.symbol: Assets(asset(each.base), asset(each.quote)) for each in instruments}
+    return {
+        each.symbol: Assets(common_name(each.base), common_name(each.quote)) for each in instruments
+    }
 
 
 def _since(orders: AccountOrders, now_ns: int) -> int:

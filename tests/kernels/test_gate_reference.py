@@ -193,6 +193,6 @@ def test_the_one_pass_gives_the_portfolio_value_that_the_losses_are_watched_by(
     """To the last bit: a limit and a halt are judged by the same number."""
     gate, views, sleeves, streams, instruments, features = world.values()
     n = len(views)
-    whole = portfolio_value(gate, views, sleeves, instruments, features, n)
+    whole = portfolio_value(gate, views, sleeves, streams, instruments, features, n)
     value = holdings(gate, views, sleeves, streams, instruments, features, n, np.uint64(0), side)[2]
     assert value == whole or (math.isnan(value) and math.isnan(whole))
