@@ -5,12 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from json_shapes import lacking, unlike
+from kimera_cli.venues.json_shapes import lacking, unlike
 from probe import Probe, Said
 from recordings import rest_answer
 
+from kimera_cli.venues.server.auth import mac_base64
 from kimera_cli.venues.server.new_keys import new_key
 
 SPOT = ["spot", "private"]
@@ -82,6 +84,26 @@ def test_host_and_path_are_part_of_the_signature(probe: Probe) -> None:
         url + "&more=1",
     ):
         assert probe.ask("GET", changed).body["status"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, "ok"),
+        ({"SignatureMethod": "HmacSHA1"}, "error"),
+        ({"SignatureVersion": "1"}, "error"),
+    ],
+)
+def test_method_and_version_are_the_venue_s(probe: Probe, changes: Any, status: str) -> None:
+    """Even where the text is signed right."""
+    client, path = probe.signer(), "/v1/account/accounts"
+    url = client.sign(path.removeprefix("/"), SPOT, "GET", {})["url"]
+    named = dict(parse_qsl(urlsplit(url).query)) | changes
+    del named["Signature"]
+    query = urlencode(sorted(named.items()))
+    sign = mac_base64(client.secret, f"GET\napi.huobi.pro\n{path}\n{query}")
+    target = f"https://api.huobi.pro{path}?{query}&{urlencode({'Signature': sign})}"
+    assert probe.ask("GET", target).body["status"] == status
 
 
 def test_a_key_that_may_only_read(probe: Probe) -> None:
