@@ -21,6 +21,7 @@ All = Annotated[bool, typer.Option("--all", help="All faults (the default).")]
 Only = Annotated[str, typer.Option(metavar="F1,F2", help="Only these, with commas between.")]
 Names = Annotated[str, typer.Option(help="Names with commas between; default: all.")]
 Way = Annotated[str, typer.Option(help="Only rest, websocket or feed.")]
+Tls = Annotated[bool, typer.Option("--tls", help="By TLS, under the venues' own host names.")]
 IsSoak = Annotated[
     bool, typer.Option("--soak", help="Random faults against kimera run in its own processes.")
 ]
@@ -44,6 +45,7 @@ def faults(
     fault: Only = "",
     venues: Names = "",
     path: Way = "",
+    tls: Tls = False,
     soak: IsSoak = False,
     for_: Duration = "10m",
     seed: Seed = 0,
@@ -57,26 +59,27 @@ def faults(
     """
     world: Context = ctx.obj
     if soak:
-        if all_ or fault or path:
-            raise UsageError("usage.fault", "expected --soak alone, was --all, --fault or --path")
+        if all_ or fault or path or tls:
+            expected = "expected --soak without --all, --fault, --path and --tls"
+            raise UsageError("usage.fault", f"{expected}, was with it", "a soak is by TLS anyway")
         _tell(world, _soaked(world, _words(venues), execute, (for_, gap, kill), seed))
     else:
-        _tell(world, _scenes(world, all_, _words(fault), _words(venues), path))
+        if all_ and fault:
+            raise UsageError("usage.fault", "expected --all or --fault, was both")
+        _tell(world, _scenes(world, _words(fault), _words(venues), path, tls))
 
 
 def _scenes(
-    world: Context, all_: bool, wanted: list[str], venues: list[str], path: str
+    world: Context, wanted: list[str], venues: list[str], path: str, tls: bool
 ) -> Iterable[Fault]:
     from kimera_cli.venues.faults.play import chosen, play_all
     from kimera_cli.venues.server.dialects import available, load
 
-    if all_ and wanted:
-        raise UsageError("usage.fault", "expected --all or --fault, was both")
     if path and path not in PATHS:
         raise UsageError("usage.path", f"expected a path of {', '.join(PATHS)}, was '{path}'")
     names = [load(name).venue for name in venues] or available()
     scenarios = chosen([name.upper() for name in wanted], path)
-    return play_all(scenarios, names, world.now_ns, world.monotonic_ns)
+    return play_all(scenarios, names, world.now_ns, world.monotonic_ns, tls=tls)
 
 
 def _soaked(

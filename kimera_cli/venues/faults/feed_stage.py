@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kimera_cli.data.checks.level_book import LevelBook
@@ -25,8 +27,10 @@ from kimera_cli.feeds.sync import SyncCounts
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import ASK, BID, CLEAR, DEPTH, F_GAP, Events
 from kimera_cli.venues.faults.scenario import FaultFailedError, expect
+from kimera_cli.venues.faults.stage import listen
 from kimera_cli.venues.server.build import Setup, build_host
 from kimera_cli.venues.server.faults import Action, Hook, Rule
+from kimera_cli.venues.server.hijack import client_context
 from kimera_cli.venues.server.host import Host, Venue
 from kimera_cli.venues.server.listen import Listener
 from kimera_cli.venues.server.model import Market
@@ -78,6 +82,7 @@ class FeedStage:
     host: Host
     now_ns: int
     port: int = 0
+    tls: ssl.SSLContext | None = None
     shown: Shown = field(default_factory=Shown)
     reported: list[KimeraError] = field(default_factory=list)
     live: LiveFeed = field(init=False)
@@ -124,7 +129,7 @@ class FeedStage:
 
     def endpoint(self, host: str, port: int = 443) -> Endpoint:
         """Return where the server is, for any host."""
-        return Endpoint("127.0.0.1", self.port, None)
+        return Endpoint("127.0.0.1", self.port, self.tls)
 
     async def sleep(self, seconds: float) -> None:
         """Wait until time has moved on so far."""
@@ -207,8 +212,13 @@ class FeedStage:
 
 
 @asynccontextmanager
-async def on_feed_stage(name: str, now_ns: int) -> AsyncIterator[FeedStage]:
-    """Serve a venue whose market moves, and bring a feed of it into step."""
+async def on_feed_stage(
+    name: str, now_ns: int, folder: Path | None = None
+) -> AsyncIterator[FeedStage]:
+    """Serve a venue whose market moves, and bring a feed of it into step.
+
+    With a folder, which is for its certificates, by TLS.
+    """
     bugs: list[str] = []
 
     def bug(venue: str, where: str, error: Exception) -> None:
@@ -220,8 +230,12 @@ async def on_feed_stage(name: str, now_ns: int) -> AsyncIterator[FeedStage]:
     stage = FeedStage(host, now_ns)
     box.append(stage)
     listener = Listener(host)
-    await listener.start()
-    stage.port = listener.port
+    if folder is None:
+        await listener.start()
+        stage.port = listener.port
+    else:
+        stage.tls = client_context(await listen(listener, host, folder, now_ns))
+        stage.port = listener.tls_port
     async with RestClient(stage) as rest:
         stage.live = stage.feed(rest)
         running = asyncio.ensure_future(stage.live.run())

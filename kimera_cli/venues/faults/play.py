@@ -58,20 +58,22 @@ def play_all(
     venues: Sequence[str],
     now_ns: Callable[[], int],
     monotonic_ns: Callable[[], int],
+    *,
+    tls: bool = False,
 ) -> Iterator[Fault]:
     """Play each scenario at each venue; yield a record of each, also where it does not apply."""
     for scenario in wanted:
         for venue in venues:
             time = Time(now_ns, monotonic_ns)
-            yield _record(scenario, venue, time)
+            yield _record(scenario, venue, time, tls=tls)
 
 
-def _record(scenario: Scenario, venue: str, time: Time) -> Fault:
+def _record(scenario: Scenario, venue: str, time: Time, *, tls: bool) -> Fault:
     passed: bool | None = True
     if not _applies(scenario, venue):
         return _fault(scenario, venue, None, NOT_HERE)
     try:
-        detail = f"{scenario.text} ({_played(scenario, venue, time)})"
+        detail = f"{scenario.text} ({_played(scenario, venue, time, tls=tls)})"
     except FaultFailedError as error:
         passed, detail = False, str(error)
     except KimeraError as error:
@@ -95,19 +97,21 @@ def _by_socket(scenario: Scenario) -> bool:
     return scenario.path == "websocket" and scenario.fault in ORDERS_BY_SOCKET
 
 
-def _played(scenario: Scenario, venue: str, time: Time) -> str:
+def _played(scenario: Scenario, venue: str, time: Time, *, tls: bool) -> str:
     factory = None if sys.platform == "win32" else import_module("uvloop").new_event_loop
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(asyncio.wait_for(_play(scenario, venue, time, Path(folder)), LIMIT_S))
+        played = _play(scenario, venue, time, Path(folder), tls=tls)
+        return runner.run(asyncio.wait_for(played, LIMIT_S))
 
 
-async def _play(scenario: Scenario, venue: str, time: Time, folder: Path) -> str:
+async def _play(scenario: Scenario, venue: str, time: Time, folder: Path, *, tls: bool) -> str:
     if scenario.feed is not None:
-        async with on_feed_stage(venue, time.now_ns()) as market:
+        async with on_feed_stage(venue, time.now_ns(), folder if tls else None) as market:
             await scenario.feed(market)
             return await market.same()
     assert scenario.play is not None
-    async with on_stage(venue, time, folder, by_socket=_by_socket(scenario)) as stage:
+    by_socket = _by_socket(scenario)
+    async with on_stage(venue, time, folder, by_socket=by_socket, tls=tls) as stage:
         if scenario.listens:
             await stage.listen(scenario.patience or PATIENCE)
         await scenario.play(stage)

@@ -7,6 +7,7 @@ that lasts five minutes is over at once. What goes over sockets takes the time t
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -35,8 +36,10 @@ from kimera_cli.venues.orders.balances import new_baseline
 from kimera_cli.venues.orders.machine import OrderState
 from kimera_cli.venues.orders.outcome import FillUpdate, OrderUpdate, PrivateEvent, VenueOrder
 from kimera_cli.venues.server.build import Setup, build_host, client_key
+from kimera_cli.venues.server.ca import make_authority
 from kimera_cli.venues.server.faults import Action, Hook, Rule
 from kimera_cli.venues.server.flow import Flow
+from kimera_cli.venues.server.hijack import client_context
 from kimera_cli.venues.server.host import Host, Venue
 from kimera_cli.venues.server.keys import Key
 from kimera_cli.venues.server.listen import Listener
@@ -101,6 +104,8 @@ class Seat(NamedTuple):
     port: int
     hosts: frozenset[str]
     key: Key
+    ca: Path | None = None
+    """Of the server's certificate; None: the port is plain."""
 
     def desk(
         self,
@@ -113,7 +118,9 @@ class Seat(NamedTuple):
     ) -> Desk:
         """Return a desk that has not started; its journal is in the folder."""
         name, key, world = self.name, self.key, world_of(time, report)
-        transport = Transport(Server(self.port, None, self.hosts), world, answer_s=ANSWER_S)
+        tls = None if self.ca is None else client_context(self.ca)
+        server = Server(self.port, tls, self.hosts)
+        transport = Transport(server, world, answer_s=ANSWER_S)
         around = world_of(time, report, hasty=not by_socket)
         credentials = Credentials(name, key.key, key.secret, key.passphrase)
         client = client_for(name, credentials, transport, around, by_socket=by_socket)
@@ -140,6 +147,8 @@ class Stage:
     time: Time
     folder: Path
     by_socket: bool
+    ca: Path | None = None
+    """Of TLS; None: plain."""
     durability: Durability = "process"
     reported: list[KimeraError] = field(default_factory=list)
     told: list[PrivateEvent] = field(default_factory=list)
@@ -238,8 +247,9 @@ class Stage:
     @property
     def seat(self) -> Seat:
         """Where the account is, for a client of it."""
-        hosts = frozenset(self.venue.dialect.hosts)
-        return Seat(self.name, self.listener.port, hosts, client_key(self.venue))
+        hosts, listener = frozenset(self.venue.dialect.hosts), self.listener
+        port = listener.port if self.ca is None else listener.tls_port
+        return Seat(self.name, port, hosts, client_key(self.venue), self.ca)
 
     def world(self, *, hasty: bool = True) -> World:
         """Return the client's surroundings; hasty: it waits without waiting."""
@@ -307,7 +317,7 @@ class Stage:
 
 @asynccontextmanager
 async def on_stage(
-    name: str, time: Time, folder: Path, *, by_socket: bool = False
+    name: str, time: Time, folder: Path, *, by_socket: bool = False, tls: bool = False
 ) -> AsyncIterator[Stage]:
     """Serve a venue whose book is empty, and open an account's desk."""
     bugs: list[str] = []
@@ -320,8 +330,10 @@ async def on_stage(
     venue = host.venues[name]
     _empty(venue)
     listener = Listener(host)
-    await listener.start()
-    stage = Stage(host, listener, venue, time, folder, by_socket)
+    ca = await listen(listener, host, folder, time.venue_ns()) if tls else None
+    if ca is None:
+        await listener.start()
+    stage = Stage(host, listener, venue, time, folder, by_socket, ca)
     try:
         await stage.begin()
         try:
@@ -332,6 +344,14 @@ async def on_stage(
         await listener.stop()
     if bugs:
         raise FaultFailedError(f"the venue server failed: {bugs[0]}")
+
+
+async def listen(listener: Listener, host: Host, folder: Path, now_ns: int) -> Path:
+    """Open the ports, with TLS under the venues' own names; return the CA's certificate."""
+    now = dt.datetime.fromtimestamp(now_ns / NS, dt.UTC)
+    authority = make_authority(folder / "ca", host.by_host, now)
+    await listener.start(authority.server_context())
+    return authority.root
 
 
 def _empty(venue: Venue) -> None:
