@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import count
 
 from kimera_cli.layouts import ASK, BID
 from kimera_cli.market.matching import PRICE_BAND, MatchingEngine
@@ -23,6 +24,7 @@ from kimera_cli.venues.server.model import (
 )
 
 KEPT_TRADES = 10_000
+FIRST_TRADE = 500_001
 
 
 class Desk:
@@ -37,6 +39,11 @@ class Desk:
         """Orders in the book by the engine's id."""
         self.trades: deque[Trade] = deque(maxlen=KEPT_TRADES)
         self.candles = Candles(market, seed, started_ns)
+        self._trade_ids = count(FIRST_TRADE)
+
+    def next_trade_id(self) -> int:
+        """Return the id of the market's next trade: venues number each market's by themselves."""
+        return next(self._trade_ids)
 
     def record(self, trade: Trade) -> None:
         """Write a trade to the tape and the bars."""

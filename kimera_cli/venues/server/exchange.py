@@ -45,7 +45,6 @@ from kimera_cli.venues.server.rules import Rules
 
 Listener = Callable[[Event], None]
 FIRST_ORDER = 10_000_001
-FIRST_TRADE = 500_001
 REFUSALS = {
     "post_only_would_cross": "post_only",
     "fok_not_filled": "fok",
@@ -283,10 +282,10 @@ class Exchange(Reading):
             invariants.check_uncrossed(run.desk)
         self.emit(RequestDone(now))
 
-    def next_trade_id(self) -> int:
-        """Count a trade and return its id."""
+    def next_serial(self) -> int:
+        """Count a trade and return its number among all trades of the exchange."""
         self.trade_count += 1
-        return FIRST_TRADE + self.trade_count - 1
+        return self.trade_count
 
     def order_changed(self, event: OrderChanged) -> None:
         """Count a change of an order and tell it."""

@@ -130,8 +130,8 @@ class Execution:
     def _trade(self, maker: Order, taker: Order, report: Report) -> None:
         exchange, market = self.exchange, self.desk.market
         trade = Trade(
-            exchange.next_trade_id(), market, report.px_ticks, report.qty_lots, taker.side,
-            self.now_ns, maker, taker,
+            self.desk.next_trade_id(), exchange.next_serial(), market, report.px_ticks,
+            report.qty_lots, taker.side, self.now_ns, maker, taker,
         )  # fmt: skip
         self.desk.record(trade)
         fills = settle(exchange.ledger, exchange.rules, trade)

@@ -169,9 +169,12 @@ class FeeTier:
 
 @dataclass(slots=True, eq=False)
 class Fill:
-    """One execution of one order; the trade id is shared with the other side."""
+    """One execution of one order; both numbers are shared with the other side."""
 
     trade_id: int
+    """Among the trades of its market."""
+    serial: int
+    """Among all trades of the exchange."""
     order: Order
     px_ticks: int
     qty_lots: int
@@ -271,6 +274,9 @@ class Trade(msgspec.Struct, frozen=True, eq=False):
     """One trade of a market as everybody sees it; `side` is the taker's."""
 
     id: int
+    """Among the trades of its market, without holes."""
+    serial: int
+    """Among all trades of the exchange."""
     market: Market
     px_ticks: int
     qty_lots: int

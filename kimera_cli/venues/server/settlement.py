@@ -31,7 +31,10 @@ def _book(ledger: Ledger, rules: Rules, trade: Trade, order: Order, cost: int) -
     is_maker = order is trade.maker
     rate = rates.maker if is_maker else rates.taker
     asset, fee = _fee(ledger, rules, trade, order, cost, rate)
-    fill = Fill(trade.id, order, trade.px_ticks, trade.qty_lots, fee, asset, is_maker, trade.ts_ns)
+    fill = Fill(
+        trade.id, trade.serial, order, trade.px_ticks, trade.qty_lots, fee, asset, is_maker,
+        trade.ts_ns,
+    )  # fmt: skip
     order.filled_lots += trade.qty_lots
     order.cost += cost
     order.updated_ns = trade.ts_ns

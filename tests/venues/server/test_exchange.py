@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from market_world import PAIR, START_NS, Hall
+from market_world import PAIR, START_NS, Hall, market
 
 from kimera_cli.errors import RunError
+from kimera_cli.venues.server.clock import Clock
+from kimera_cli.venues.server.exchange import Exchange
 from kimera_cli.venues.server.model import (
     BalanceChanged,
     BookChanged,
     FeeTier,
+    Market,
     OrderChanged,
     OrderRequest,
     Reject,
@@ -46,6 +49,24 @@ def test_a_trade_moves_base_quote_and_fees() -> None:
     assert hall.held(hall.a, "BTC") == D("0.6")
     assert hall.free(1, "USDT") == 20
     assert hall.free(1, "BTC") == D("0.0004")
+
+
+def test_trades_are_numbered_by_market_and_fills_by_exchange() -> None:
+    """As venues do: a hole in a market's numbers is a lost trade, not one of another market."""
+    other = Market("ETH/USDT", Decimal("0.01"), Decimal("0.0001"), start_px=Decimal(3000))
+    exchange = Exchange("test", [market(), other], Clock(start_ns=START_NS), 7)
+    wealth = {"BTC": "10", "ETH": "10", "USDT": "1000000"}
+    a, b = (exchange.open_account(name, wealth).id for name in "ab")
+    for symbol, price in ((PAIR, "50000"), ("ETH/USDT", "3000"), (PAIR, "50000")) * 3:
+        exchange.place(a, OrderRequest(symbol, "sell", "limit", "0.1", price))
+        exchange.place(b, OrderRequest(symbol, "buy", "limit", "0.1", price))
+    for symbol, n in ((PAIR, 6), ("ETH/USDT", 3)):
+        ids = [trade.id for trade in exchange.trades(symbol)]
+        assert ids == list(range(ids[0], ids[0] + n))
+    for account in (a, b):
+        fills = exchange.fills(account)
+        assert [fill.serial for fill in fills] == list(range(1, 10))
+        assert len({(fill.order.market.symbol, fill.trade_id) for fill in fills}) == 9
 
 
 def test_a_buyer_pays_the_fee_in_quote_where_the_venue_says_so() -> None:

@@ -100,7 +100,7 @@ def public_trade(trade: Trade) -> dict[str, Any]:
         "time": ms(trade.ts_ns),
         "isBlockTrade": False,
         "isRPITrade": False,
-        "seq": str(trade.id),
+        "seq": str(trade.serial),
     }
 
 
@@ -197,10 +197,10 @@ def execution(fill: Fill) -> dict[str, Any]:
         "execType": "Trade",
         "execQty": size(market, fill.qty_lots),
         "isLeverage": "0",
-        "seq": fill.trade_id,
+        "seq": fill.serial,
     }
 
 
 def execution_id(fill: Fill) -> str:
     """Return the id of one order's part in a trade."""
-    return str(fill.trade_id * 2 + fill.maker)
+    return str(fill.serial * 2 + fill.maker)

@@ -25,7 +25,7 @@ class Stream:
             f'{{"topic":"publicTrade.{symbol}","ts":{at},"type":"snapshot","data":[{{'
             f'"i":"{trade.id}","T":{at},"p":"{market.px_text(trade.px_ticks)}",'
             f'"v":"{size(market, trade.qty_lots)}","S":"{trade.side.capitalize()}",'
-            f'"seq":{trade.id},"s":"{symbol}","BT":false,"RPI":false}}]}}'
+            f'"seq":{trade.serial},"s":"{symbol}","BT":false,"RPI":false}}]}}'
         )
 
     def ticker(self, market: Market) -> Frame:

@@ -82,7 +82,7 @@ def fills(exchange: Exchange, key: Key, query: dict[str, str]) -> dict[str, Any]
     if end:
         until = iso_ns(end, "end_sequence_timestamp")
         found = [fill for fill in found if fill.ts_ns < until]
-    page, cursor = paged(found[::-1], query, lambda fill: fill.trade_id, 100)
+    page, cursor = paged(found[::-1], query, lambda fill: fill.serial, 100)
     return {"fills": [shapes.fill_body(fill) for fill in page], "cursor": cursor}
 
 
@@ -133,7 +133,7 @@ def permissions(key: Key) -> dict[str, Any]:
     return {
         "can_view": key.may("read"),
         "can_trade": key.may("trade"),
-        "can_transfer": False,
+        "can_transfer": key.may("withdraw"),
         "portfolio_uuid": named_uuid("portfolio", key.account),
         "portfolio_type": "DEFAULT",
     }

@@ -182,8 +182,8 @@ def fill_body(fill: Fill) -> dict[str, Any]:
     """Return a fill. Trade and entry ids are the venue's numbers as text."""
     order = fill.order
     return {
-        "entry_id": named_uuid("entry", fill.trade_id, order.id),
-        "trade_id": named_uuid("trade", fill.trade_id),
+        "entry_id": named_uuid("entry", fill.serial, order.id),
+        "trade_id": named_uuid("trade", fill.serial),
         "order_id": order_uuid(order.id),
         "trade_time": iso(fill.ts_ns),
         "trade_type": "FILL",

@@ -186,12 +186,12 @@ def reason(order: Order) -> str | None:
 
 def execution_id(fill: Fill) -> str:
     """Return the id of one order's part in a trade."""
-    return names.transaction("T", fill.trade_id * 2 + fill.maker)
+    return names.transaction("T", fill.serial * 2 + fill.maker)
 
 
 def ledger_id(fill: Fill, leg: int) -> str:
     """Return the id of a ledger entry that a fill made; `leg` 0 is base, 1 quote."""
-    return names.transaction("L", (fill.trade_id * 2 + fill.maker) * 2 + leg)
+    return names.transaction("L", (fill.serial * 2 + fill.maker) * 2 + leg)
 
 
 def own_trade(fill: Fill) -> dict[str, Any]:

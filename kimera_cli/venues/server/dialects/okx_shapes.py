@@ -207,7 +207,7 @@ def own_trade(fill: Fill) -> dict[str, str]:
 
 def bill_id(fill: Fill) -> str:
     """Return the id of an account's part in a trade."""
-    return str(fill.trade_id * 2 + fill.maker)
+    return str(fill.serial * 2 + fill.maker)
 
 
 def exec_type(fill: Fill) -> str:
