@@ -5,18 +5,18 @@ _kimera() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --account|--as|--axes|--confidence|--control-port|--cost|--date|--dir|--edge|--events|--execute|--expires|--fault|--faults|--folder|--for|--format|--from|--horizon|--html|--journal|--keys|--kind|--kinds|--limit|--lock|--lot|--market|--noise|--out|--output|--path|--port|--price|--profile|--qty|--rate|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--server|--set|--shape|--silent|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tape|--tick|--tif|--timeframe|--tls-port|--to|--train|--until|--venue|--venues|--version|--wait|--why|--yes-live|-o|-t) ((i++)); continue ;;
+            --account|--as|--axes|--confidence|--control-port|--cost|--date|--dir|--edge|--events|--execute|--expires|--fault|--faults|--folder|--for|--format|--from|--gap|--horizon|--html|--journal|--keep|--keys|--kill|--kind|--kinds|--latency|--limit|--lock|--lot|--market|--noise|--out|--output|--path|--port|--price|--profile|--qty|--rate|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--server|--set|--shape|--silent|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tape|--tick|--tif|--timeframe|--tls-port|--to|--train|--until|--venue|--venues|--version|--wait|--why|--window|--yes-live|-o|-t) ((i++)); continue ;;
         esac
         next=${place:+$place }$word
         case $next in
-            "run"|"fetch"|"fetch import"|"fetch record"|"fetch ohlcv"|"fetch trades"|"fetch funding"|"fetch markets"|"fetch ticker"|"fetch book"|"fetch list"|"fetch show"|"fetch check"|"fetch export"|"fetch remove"|"report"|"report show"|"report html"|"report compare"|"strategies"|"strategies list"|"strategies show"|"strategies new"|"ensemble"|"ensemble table"|"ensemble table fill"|"ensemble table show"|"ensemble table check"|"ensemble table curve"|"journal"|"journal verify"|"journal show"|"journal export"|"journal recover"|"bench"|"bench latency"|"bench replay"|"bench backtest"|"bench parse"|"bench book"|"bench match"|"bench tick"|"bench gate"|"bench table"|"bench route"|"bench order"|"bench features"|"bench scale"|"bench ring"|"bench wire"|"bench venue"|"bench synthetic"|"bench import"|"bench catalog"|"bench cold-start"|"bench all"|"bench soak"|"bench compare"|"bench page"|"profile"|"profile list"|"profile show"|"profile check"|"schema"|"trade"|"trade order"|"trade cancel"|"trade cancel-all"|"trade amend"|"trade status"|"trade open"|"trade fills"|"trade balance"|"trade positions"|"trade fees"|"trade reconcile"|"trade kill"|"trade arm"|"trade guard"|"venue"|"venue serve"|"venue faults"|"tune-host"|"tune-host probe"|"tune-host plan"|"tune-host apply"|"tune-host revert"|"tune-host verify"|"doctor"|"completion") place=$next ;;
+            "run"|"fetch"|"fetch import"|"fetch record"|"fetch ohlcv"|"fetch trades"|"fetch funding"|"fetch markets"|"fetch ticker"|"fetch book"|"fetch list"|"fetch show"|"fetch check"|"fetch export"|"fetch remove"|"report"|"report show"|"report html"|"report compare"|"report fidelity"|"strategies"|"strategies list"|"strategies show"|"strategies new"|"ensemble"|"ensemble table"|"ensemble table fill"|"ensemble table show"|"ensemble table check"|"ensemble table curve"|"journal"|"journal verify"|"journal show"|"journal export"|"journal recover"|"bench"|"bench latency"|"bench replay"|"bench backtest"|"bench parse"|"bench book"|"bench match"|"bench tick"|"bench gate"|"bench table"|"bench route"|"bench order"|"bench features"|"bench scale"|"bench ring"|"bench wire"|"bench venue"|"bench synthetic"|"bench import"|"bench catalog"|"bench cold-start"|"bench all"|"bench soak"|"bench compare"|"bench page"|"profile"|"profile list"|"profile show"|"profile check"|"schema"|"trade"|"trade order"|"trade cancel"|"trade cancel-all"|"trade amend"|"trade status"|"trade open"|"trade fills"|"trade balance"|"trade positions"|"trade fees"|"trade reconcile"|"trade kill"|"trade arm"|"trade guard"|"venue"|"venue serve"|"venue doctor"|"venue faults"|"tune-host"|"tune-host probe"|"tune-host plan"|"tune-host apply"|"tune-host revert"|"tune-host verify"|"doctor"|"completion") place=$next ;;
         esac
     done
     COMPREPLY=()
     case $previous in
         --format) words="jsonl json table csv none" ;;
         --profile) words="development hft production" ;;
-        --account|--as|--axes|--confidence|--control-port|--cost|--date|--dir|--edge|--events|--execute|--expires|--fault|--faults|--folder|--for|--format|--from|--horizon|--html|--journal|--keys|--kind|--kinds|--limit|--lock|--lot|--market|--noise|--out|--output|--path|--port|--price|--profile|--qty|--rate|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--server|--set|--shape|--silent|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tape|--tick|--tif|--timeframe|--tls-port|--to|--train|--until|--venue|--venues|--version|--wait|--why|--yes-live|-o|-t) compopt -o default 2>/dev/null; return ;;
+        --account|--as|--axes|--confidence|--control-port|--cost|--date|--dir|--edge|--events|--execute|--expires|--fault|--faults|--folder|--for|--format|--from|--gap|--horizon|--html|--journal|--keep|--keys|--kill|--kind|--kinds|--latency|--limit|--lock|--lot|--market|--noise|--out|--output|--path|--port|--price|--profile|--qty|--rate|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--server|--set|--shape|--silent|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tape|--tick|--tif|--timeframe|--tls-port|--to|--train|--until|--venue|--venues|--version|--wait|--why|--window|--yes-live|-o|-t) compopt -o default 2>/dev/null; return ;;
     esac
     if [[ -n $words ]]; then
         COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -24,7 +24,7 @@ _kimera() {
     fi
     case $place in
         "") names="run fetch report strategies ensemble journal bench profile schema trade venue tune-host doctor completion"; flags="--debug --format --help --lock --profile --quiet --verbose --version -q -v" ;;
-        "run") names=""; flags="--account --debug --events --execute --for --format --from --help --keys --lock --market --out --profile --quiet --replay --seed --server --set --shape --source --speed --strategy --table --verbose --yes-live -q -v" ;;
+        "run") names=""; flags="--account --debug --events --execute --for --format --from --help --keys --lock --market --out --profile --quiet --record --replay --seed --server --set --shape --source --speed --strategy --table --verbose --yes-live -q -v" ;;
         "fetch") names="import record ohlcv trades funding markets ticker book list show check export remove"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "fetch import") names=""; flags="--as --date --debug --format --help --lock --lot --profile --quiet --symbol --tick --venue --verbose -q -v" ;;
         "fetch record") names=""; flags="--debug --for --format --help --kinds --lock --out --profile --quiet --server --verbose -o -q -v" ;;
@@ -39,10 +39,11 @@ _kimera() {
         "fetch check") names=""; flags="--as --date --debug --format --help --lock --lot --profile --quiet --symbol --tick --venue --verbose -q -v" ;;
         "fetch export") names=""; flags="--debug --format --help --lock --output --profile --quiet --to --verbose -o -q -v" ;;
         "fetch remove") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
-        "report") names="show html compare"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "report") names="show html compare fidelity"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "report show") names=""; flags="--debug --format --help --horizon --lock --profile --quiet --runs --verbose -q -v" ;;
         "report html") names=""; flags="--debug --format --help --horizon --lock --open --output --profile --quiet --runs --verbose -o -q -v" ;;
         "report compare") names=""; flags="--debug --format --help --horizon --html --lock --profile --quiet --runs --verbose -q -v" ;;
+        "report fidelity") names=""; flags="--debug --format --help --keep --latency --lock --partial --profile --quiet --runs --verbose --window -q -v" ;;
         "strategies") names="list show new"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "strategies list") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "strategies show") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
@@ -89,7 +90,7 @@ _kimera() {
         "profile check") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "schema") names=""; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "trade") names="order cancel cancel-all amend status open fills balance positions fees reconcile kill arm guard"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
-        "trade order") names=""; flags="--account --cost --debug --dry-run --format --help --keys --lock --price --profile --quiet --server --tif --venue --verbose --wait --yes-live -q -v" ;;
+        "trade order") names=""; flags="--account --cost --debug --dry-run --format --help --keys --lock --price --profile --quiet --resend --server --tif --venue --verbose --wait --yes-live -q -v" ;;
         "trade cancel") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
         "trade cancel-all") names=""; flags="--account --debug --foreign --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
         "trade amend") names=""; flags="--account --debug --format --help --keys --lock --price --profile --qty --quiet --server --venue --verbose --yes-live -q -v" ;;
@@ -103,9 +104,10 @@ _kimera() {
         "trade kill") names=""; flags="--account --debug --format --help --keys --lock --ours --profile --quiet --server --venue --verbose --why -q -v" ;;
         "trade arm") names=""; flags="--debug --format --help --lock --profile --quiet --verbose --why -q -v" ;;
         "trade guard") names=""; flags="--account --debug --for --format --help --keys --lock --profile --quiet --server --silent --venue --verbose -q -v" ;;
-        "venue") names="serve faults"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
+        "venue") names="serve doctor faults"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "venue serve") names=""; flags="--control-port --debug --faults --folder --for --format --help --limits --lock --no-limits --port --profile --quiet --rate --seed --tape --tls-port --venues --verbose -q -v" ;;
-        "venue faults") names=""; flags="--all --debug --fault --format --help --lock --path --profile --quiet --venues --verbose -q -v" ;;
+        "venue doctor") names=""; flags="--account --debug --for --format --help --keys --lock --order-test --profile --quiet --server --verbose --yes-live -q -v" ;;
+        "venue faults") names=""; flags="--all --debug --execute --fault --for --format --gap --help --kill --lock --path --profile --quiet --seed --soak --tls --venues --verbose -q -v" ;;
         "tune-host") names="probe plan apply revert verify"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "tune-host probe") names=""; flags="--debug --format --help --lock --profile --quiet --root --verbose -q -v" ;;
         "tune-host plan") names=""; flags="--debug --format --help --lock --profile --quiet --root --script --verbose -q -v" ;;

@@ -7,12 +7,12 @@ function __kimera_at --argument-names wanted
             set skip 0
             continue
         end
-        if contains -- $word --account --as --axes --confidence --control-port --cost --date --dir --edge --events --execute --expires --fault --faults --folder --for --format --from --horizon --html --journal --keys --kind --kinds --limit --lock --lot --market --noise --out --output --path --port --price --profile --qty --rate --recording --repeats --replay --root --rounds --runs --save --seconds --seed --server --set --shape --silent --since --source --speed --strategy --svg --symbol --table --tape --tick --tif --timeframe --tls-port --to --train --until --venue --venues --version --wait --why --yes-live -o -t
+        if contains -- $word --account --as --axes --confidence --control-port --cost --date --dir --edge --events --execute --expires --fault --faults --folder --for --format --from --gap --horizon --html --journal --keep --keys --kill --kind --kinds --latency --limit --lock --lot --market --noise --out --output --path --port --price --profile --qty --rate --recording --repeats --replay --root --rounds --runs --save --seconds --seed --server --set --shape --silent --since --source --speed --strategy --svg --symbol --table --tape --tick --tif --timeframe --tls-port --to --train --until --venue --venues --version --wait --why --window --yes-live -o -t
             set skip 1
             continue
         end
         set -l next (string join ' ' -- $place $word)
-        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch record' 'fetch ohlcv' 'fetch trades' 'fetch funding' 'fetch markets' 'fetch ticker' 'fetch book' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench table' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench wire' 'bench venue' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench soak' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'trade' 'trade order' 'trade cancel' 'trade cancel-all' 'trade amend' 'trade status' 'trade open' 'trade fills' 'trade balance' 'trade positions' 'trade fees' 'trade reconcile' 'trade kill' 'trade arm' 'trade guard' 'venue' 'venue serve' 'venue faults' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
+        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch record' 'fetch ohlcv' 'fetch trades' 'fetch funding' 'fetch markets' 'fetch ticker' 'fetch book' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'report fidelity' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench table' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench wire' 'bench venue' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench soak' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'trade' 'trade order' 'trade cancel' 'trade cancel-all' 'trade amend' 'trade status' 'trade open' 'trade fills' 'trade balance' 'trade positions' 'trade fees' 'trade reconcile' 'trade kill' 'trade arm' 'trade guard' 'venue' 'venue serve' 'venue doctor' 'venue faults' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
             set place $next
         end
     end
@@ -57,6 +57,7 @@ complete -c kimera -n '__kimera_at "run"' -l market -d 'Market of a live venue; 
 complete -c kimera -n '__kimera_at "run"' -l out -d 'Run folder; default ./runs/<id>.' -r
 complete -c kimera -n '__kimera_at "run"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
 complete -c kimera -n '__kimera_at "run"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "run"' -l record -d 'Keep what a live feed sends, for report fidelity.'
 complete -c kimera -n '__kimera_at "run"' -l replay -d 'Datasets or recordings, replayed together by time.' -r
 complete -c kimera -n '__kimera_at "run"' -l seed -d 'Seed of all randomness.' -r
 complete -c kimera -n '__kimera_at "run"' -l server -d 'A venue server on this machine in place of the venues themselves.' -r
@@ -250,6 +251,7 @@ complete -c kimera -n '__kimera_at "fetch remove"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "report"' -f -a show -d 'Show a run: plots and tables on a terminal, metric and stage records in a pipe.'
 complete -c kimera -n '__kimera_at "report"' -f -a html -d 'Write a run as one HTML file that needs nothing else.'
 complete -c kimera -n '__kimera_at "report"' -f -a compare -d 'Compare runs with the first: differences, their errors, and whether they are...'
+complete -c kimera -n '__kimera_at "report"' -f -a fidelity -d 'Replay a recorded paper or live run; show how far orders, fills, prices and...'
 complete -c kimera -n '__kimera_at "report"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "report"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
 complete -c kimera -n '__kimera_at "report"' -l help -d 'Show this message and exit.'
@@ -296,6 +298,20 @@ complete -c kimera -n '__kimera_at "report compare"' -l runs -d 'Where run folde
 complete -c kimera -n '__kimera_at "report compare"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "report compare"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "report compare"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "report fidelity"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "report fidelity"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "report fidelity"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "report fidelity"' -l keep -d 'Keep the replay, as a run of its own.' -r
+complete -c kimera -n '__kimera_at "report fidelity"' -l latency -d 'Order latency of the replay: measured (in a live run) or profile.' -r
+complete -c kimera -n '__kimera_at "report fidelity"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "report fidelity"' -l partial -d 'Compare as far as a recording goes that was cut off.'
+complete -c kimera -n '__kimera_at "report fidelity"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "report fidelity"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "report fidelity"' -l runs -d 'Where run folders are looked for.' -r
+complete -c kimera -n '__kimera_at "report fidelity"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "report fidelity"' -l window -d 'Match fills of other orders when no further apart than this.' -r
+complete -c kimera -n '__kimera_at "report fidelity"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "report fidelity"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "strategies"' -f -a list -d 'List the built-in strategies and those of installed packages.'
 complete -c kimera -n '__kimera_at "strategies"' -f -a show -d 'Show one strategy: what it does, and each parameter with unit, default and...'
 complete -c kimera -n '__kimera_at "strategies"' -f -a new -d 'Write a working strategy and its test; refuses to overwrite.'
@@ -913,6 +929,7 @@ complete -c kimera -n '__kimera_at "trade order"' -l lock -d 'Refuse to start wh
 complete -c kimera -n '__kimera_at "trade order"' -l price -d 'Limit price.' -r
 complete -c kimera -n '__kimera_at "trade order"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
 complete -c kimera -n '__kimera_at "trade order"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "trade order"' -l resend -d 'Send once more what is proved never to have arrived.'
 complete -c kimera -n '__kimera_at "trade order"' -l server -d 'A venue server instead: its record, or its address.' -r
 complete -c kimera -n '__kimera_at "trade order"' -l tif -d 'gtc, ioc, fok or post_only.' -r
 complete -c kimera -n '__kimera_at "trade order"' -l venue -d 'binance, coinbase, kraken, okx, ...' -r
@@ -1099,6 +1116,7 @@ complete -c kimera -n '__kimera_at "trade guard"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "trade guard"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "trade guard"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "venue"' -f -a serve -d 'Serve venues on 127.0.0.1 until Ctrl-C: their real protocols over a matching...'
+complete -c kimera -n '__kimera_at "venue"' -f -a doctor -d 'Check a venue: network, clock, markets, a live book, keys; compare its...'
 complete -c kimera -n '__kimera_at "venue"' -f -a faults -d 'Play faults at every venue and compare what the client knows with what is there.'
 complete -c kimera -n '__kimera_at "venue"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "venue"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
@@ -1130,15 +1148,37 @@ complete -c kimera -n '__kimera_at "venue serve"' -l venues -d 'Names with comma
 complete -c kimera -n '__kimera_at "venue serve"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "venue serve"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "venue serve"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "venue doctor"' -l account -d 'Which journal, with several accounts.' -r
+complete -c kimera -n '__kimera_at "venue doctor"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "venue doctor"' -l for -d 'How long the book is watched.' -r
+complete -c kimera -n '__kimera_at "venue doctor"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "venue doctor"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "venue doctor"' -l keys -d 'Keys, mode 0600; default: keys.toml at home.' -r
+complete -c kimera -n '__kimera_at "venue doctor"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "venue doctor"' -l order-test -d 'Also an order: checked only, or of the least size and canceled.'
+complete -c kimera -n '__kimera_at "venue doctor"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "venue doctor"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "venue doctor"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "venue doctor"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "venue doctor"' -l yes-live -d 'Leave for a real order worth CAP at most.' -r
+complete -c kimera -n '__kimera_at "venue doctor"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "venue doctor"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "venue faults"' -l all -d 'All faults (the default).'
 complete -c kimera -n '__kimera_at "venue faults"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "venue faults"' -l execute -d 'Of a soak: where orders go, live or paper.' -r
 complete -c kimera -n '__kimera_at "venue faults"' -l fault -d 'Only these, with commas between.' -r
+complete -c kimera -n '__kimera_at "venue faults"' -l for -d 'Of a soak, time under faults.' -r
 complete -c kimera -n '__kimera_at "venue faults"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "venue faults"' -l gap -d 'Of a soak, mean time between two faults.' -r
 complete -c kimera -n '__kimera_at "venue faults"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "venue faults"' -l kill -d 'Of a soak, mean time between two SIGKILLs; 0s: none.' -r
 complete -c kimera -n '__kimera_at "venue faults"' -l lock -d 'Refuse to start while another run holds this lock.' -r
 complete -c kimera -n '__kimera_at "venue faults"' -l path -d 'Only rest, websocket or feed.' -r
 complete -c kimera -n '__kimera_at "venue faults"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
 complete -c kimera -n '__kimera_at "venue faults"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "venue faults"' -l seed -d 'Of a soak: the same seed, the same faults.' -r
+complete -c kimera -n '__kimera_at "venue faults"' -l soak -d 'Random faults against kimera run in its own processes.'
+complete -c kimera -n '__kimera_at "venue faults"' -l tls -d 'By TLS, under the venues\' own host names.'
 complete -c kimera -n '__kimera_at "venue faults"' -l venues -d 'Names with commas between; default: all.' -r
 complete -c kimera -n '__kimera_at "venue faults"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "venue faults"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'

@@ -56,7 +56,7 @@ def repeated_request(choices: Choices, world: Context, kill_file: Path) -> RunRe
         raise _no_recipe(folder, error) from error
     speed = check_value("run.speed", choices.speed or profile.run.speed, "the command line")
     shape = check_value("run.shape", choices.shape or profile.run.shape, "the command line")
-    _note_versions(stated, world)
+    note_versions(stated, world)
     return RunRequest(
         source=stated["source"],
         sources=sources,
@@ -80,6 +80,12 @@ def repeated_request(choices: Choices, world: Context, kill_file: Path) -> RunRe
 def _refuse_live(folder: RunFolder, profile: Profile) -> None:
     """A feed that does not wait comes differently each time."""
     live = any(str(one["dataset"]).endswith("/live") for one in folder.manifest["sources"])
+    if live and folder.manifest["source"] == "replay":
+        raise UsageError(
+            "usage.from",
+            f"expected a run of its own, was {folder.run}, the replay of a live run",
+            f"replay that again: kimera report fidelity {folder.manifest['repeats']}",
+        )
     if live or profile.run.backpressure == "conflate":
         raise UsageError(
             "usage.from",
@@ -157,7 +163,8 @@ def _trade_hash(folder: RunFolder) -> str:
     return folder.summary().trade_hash if folder.status in ("complete", "halted") else ""
 
 
-def _note_versions(stated: dict[str, Any], world: Context) -> None:
+def note_versions(stated: dict[str, Any], world: Context) -> None:
+    """Say which versions that can change a result are not those of a manifest."""
     here, there = versions(), stated.get("versions", {})
     for name in _RESULTS:
         if there.get(name) != here.get(name):

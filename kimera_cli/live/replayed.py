@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from kimera_cli.data.catalog import Catalog
 from kimera_cli.engine.drive import prepare
 from kimera_cli.engine.interrupts import Interrupts
-from kimera_cli.engine.repeat import stated_strategy
+from kimera_cli.engine.repeat import note_versions, stated_strategy
 from kimera_cli.engine.request import Repeated, RunRequest
 from kimera_cli.engine.runfolder import MANIFEST, RunFolder
 from kimera_cli.engine.tables import stated_tables
@@ -97,6 +97,7 @@ def _request(
     folder: RunFolder, kept: list[Kept], scratch: Path, world: Context, *, latency: str, cut_ns: int
 ) -> tuple[RunRequest, str]:
     stated = folder.manifest
+    note_versions(stated, world)
     try:
         profile, words = _profile(folder, latency)
         strategies = [stated_strategy(one) for one in stated["strategies"]]

@@ -11,15 +11,17 @@ class Agreement(Record, frozen=True):
     """How far a run and its replay agree in one market; `instrument` empty: over all of them.
 
     Names that begin with `replay_` are of the replay, the others of the run. Differences are the
-    run's value less the replay's. `identical`: both made the same trades (equal trade hash; of one
-    market: the same orders and fills). `within` is the share of the run's fills whose match is at
-    most so far in venue time. Basis points are of the replay's price, and positive when the run
-    traded worse: paid more, or got less.
+    run's value less the replay's. `within` is the share of the run's fills whose match is at most so
+    far in venue time. Basis points are of the replay's price, and positive when the run traded
+    worse: paid more, or got less.
     """
 
     run: str
     instrument: str
+    same_fills: bool
+    """Each fill is the same in venue time, order, side, price, quantity and position."""
     identical: bool
+    """So is the time at which it was known: where this is so of all markets, trade hashes agree."""
     orders: int
     replay_orders: int
     same_orders: int

@@ -31,6 +31,8 @@ from kimera_cli.report.sleeve import Sleeve, sleeve_of
 
 WITHIN = {"1ms": 1_000_000, "10ms": 10_000_000, "100ms": 100_000_000, "1s": 1_000_000_000}
 _DECISIONS = (R_INTENT, R_DENIED, R_CANCEL_INTENT, R_AMEND_INTENT)
+_ON_ARRIVAL = ("ts_ns", "code")
+"""When a fill was known, and its number among all: both follow from the times of answers."""
 _SEEN = ("kind", "strategy", "side", "px_ticks", "qty_lots")
 
 
@@ -121,7 +123,8 @@ class Fidelity:
         return Agreement(
             run=self.run.run,
             instrument=name,
-            identical=all(_same_fills(t) for t in twins),
+            same_fills=all(_same_fills(t, at_once=False) for t in twins),
+            identical=all(_same_fills(t, at_once=True) for t in twins),
             currency=self.run.currency,
             parted_ns=parted_ns,
             **facts,
@@ -177,9 +180,11 @@ def _acts(run: Run, i: int) -> I64:
     return ordered
 
 
-def _same_fills(twin: Twin) -> bool:
+def _same_fills(twin: Twin, *, at_once: bool) -> bool:
+    """Return whether all fills are the same; `at_once`: also when they were known."""
     one, two = twin.run.fills, twin.replay.fills
-    return len(one) == len(two) and all(np.array_equal(one[f], two[f]) for f in TRADE_FIELDS)
+    fields = [f for f in TRADE_FIELDS if at_once or f not in _ON_ARRIVAL]
+    return len(one) == len(two) and all(np.array_equal(one[f], two[f]) for f in fields)
 
 
 def _counts(twins: list[Twin]) -> dict[str, Any]:

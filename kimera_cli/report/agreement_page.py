@@ -10,7 +10,9 @@ from kimera_cli.report import figures
 from kimera_cli.report.braille import paint
 from kimera_cli.report.terminal import NARROWEST
 
-LABEL, COLUMN, WIDEST = 24, 14, 100
+LABEL, COLUMN, WIDEST = 23, 13, 100
+SAID = {"1ms": "1 ms", "100ms": "100 ms", "1s": "1 s"}
+"""Shares of fills that agree in time, of those that records tell."""
 Row = tuple[str, str, str, str]
 
 
@@ -24,7 +26,7 @@ def page(
 ) -> str:
     """Return the whole text, at most `width` columns wide."""
     to = _Page(min(max(width, NARROWEST), WIDEST), colour)
-    sections = [to.head(basis)]
+    sections = [to.head(basis, agreed[-1])]
     for one in agreed:
         own = [c for c in causes if c.instrument == one.instrument]
         sections.append([*to.table(one), *to.why(own)])
@@ -37,11 +39,12 @@ class _Page:
     def __init__(self, width: int, colour: bool) -> None:
         self.width, self.colour = width, colour
 
-    def head(self, basis: FidelityBasis) -> list[str]:
+    def head(self, basis: FidelityBasis, total: Agreement) -> list[str]:
         """Return what was compared, and the verdict."""
-        same = basis.trade_hash == basis.replay_trade_hash
-        words = "the same trades" if same else "different trades"
-        verdict = paint(words, "green" if same else "yellow", self.colour)
+        words = "different trades"
+        if total.same_fills:
+            words = "the same trades" + ("" if total.identical else ", known at other moments")
+        verdict = paint(words, "green" if total.same_fills else "yellow", self.colour)
         span = figures.duration(basis.seconds)
         lines = [
             paint(f"run {basis.run} against its replay", "bold", self.colour),
@@ -70,12 +73,15 @@ class _Page:
             + paint(head + (f"{'':>{2}}difference" if wide else ""), "dim", self.colour)
         ]
         for label, here, there, differ in rows(one):
-            line = f"{label:<{LABEL}}{here:>{COLUMN}}{there:>{COLUMN}}"
+            line = f"{label:<{LABEL}}"
+            if here or there:
+                line += f"{here:>{COLUMN}}{there:>{COLUMN}}"
             room = self.width - len(line) - 2
             if len(differ) <= room:
                 lines.append(f"{line}  {differ}".rstrip())
             else:
-                lines += [line, *textwrap.wrap(differ, self.width - 4, initial_indent="    ")]
+                indent = {"initial_indent": "    ", "subsequent_indent": "    "}
+                lines += [line, *textwrap.wrap(differ, self.width, **indent)]  # type: ignore[arg-type]
         return lines
 
     def why(self, causes: Sequence[FidelityCause]) -> list[str]:
@@ -98,7 +104,7 @@ def rows(one: Agreement) -> Iterator[Row]:
     yield "Filled orders", _part(one.fill_rate), _part(one.replay_fill_rate), ""
     yield "Fills as maker", _part(one.maker_share), _part(one.replay_maker_share), ""
     if one.within:
-        text = ", ".join(f"{_percent(share)} in {name}" for name, share in one.within.items())
+        text = ", ".join(f"{_percent(one.within[name])} in {said}" for name, said in SAID.items())
         yield "Fills that agree", "", "", text
     if one.late_p50_ns is not None and one.apart_p95_ns is not None:
         late = figures.duration(one.late_p50_ns / 1e9)
@@ -113,7 +119,7 @@ def rows(one: Agreement) -> Iterator[Row]:
         text = "always the same" if one.position_same == 1.0 else f"{same}; {one.position_apart} at"
         text += "" if one.position_same == 1.0 else " most"
         yield "Position at the end", one.position, one.replay_position, text
-    apart = "" if one.equity_apart is None else f"; at most {_amount(one.equity_apart)} on the way"
+    apart = "" if one.equity_apart is None else f", at most {_amount(one.equity_apart)} apart"
     yield (
         f"PnL, {one.currency}",
         figures.signed(one.pnl, money),

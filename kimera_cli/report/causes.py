@@ -85,7 +85,7 @@ def _paired(found: Fidelity, twin: Twin) -> Iterator[FillMatch]:
             late_ns=int(late[k]),
             px=_price(twin.run, one),
             replay_px=_price(twin.run, two),
-            worse_bps=float(worse[k]),
+            worse_bps=float(worse[k]) + 0.0,  # no minus nought
             maker=bool(one["type"]),
             replay_maker=bool(two["type"]),
             order_id=int(one["order_id"]),
@@ -178,6 +178,7 @@ def _text(code: str, n: int, median_ns: int | None, basis: Basis) -> str:
     """Return the words of one class of fills."""
     by = "" if median_ns is None else f" by {duration(median_ns / 1e9)} in the median"
     queue = f"the replay's queue model ({basis.queue})"
+    here, there = (f"{_noun(n, 'fill')} only in the {each}" for each in ("run", "replay"))
     where = "the venue's own queue" if basis.live else "the run's queue"
     words = {
         "fill.later": f"filled later in the replay{by}: {queue} let them wait longer",
@@ -186,21 +187,24 @@ def _text(code: str, n: int, median_ns: int | None, basis: Basis) -> str:
         "fill.taker_earlier": f"taken earlier in the replay{by}: its order latency is shorter",
         "fill.role": "maker in one and taker in the other: the order met another book",
         "fill.price": f"filled at another price, {_apart(median_ns)}",
-        "run_only.waiting": f"fill only in the run: in the replay the order still waited: {queue}",
-        "run_only.canceled": "fill only in the run: in the replay the order was canceled before "
-        f"{queue} let it fill",
-        "run_only.refused": "fill only in the run: the replay's venue refused the order",
-        "run_only.no_order": "fill only in the run: the replay had no such order",
-        "run_only.after_end": "fill only in the run: after the replay's end, while the run closed",
-        "replay_only.waiting": "fill only in the replay: in the run the order still stood in "
-        f"{where}",
-        "replay_only.canceled": "fill only in the replay: in the run the order was canceled before "
-        f"{where} let it fill",
-        "replay_only.refused": "fill only in the replay: in the run the venue refused the order",
-        "replay_only.no_order": "fill only in the replay: the run had no such order",
-        "replay_only.after_end": "fill only in the replay: after the run's end",
+        "run_only.waiting": f"{here}: in the replay the order still waited: {queue}",
+        "run_only.canceled": f"{here}: in the replay the order was canceled before {queue} let it "
+        "fill",
+        "run_only.refused": f"{here}: the replay's venue refused the order",
+        "run_only.no_order": f"{here}: the replay had no such order",
+        "run_only.after_end": f"{here}: after the replay's end, while the run closed",
+        "replay_only.waiting": f"{there}: in the run the order still stood in {where}",
+        "replay_only.canceled": f"{there}: in the run the order was canceled before {where} let it "
+        "fill",
+        "replay_only.refused": f"{there}: in the run the venue refused the order",
+        "replay_only.no_order": f"{there}: the run had no such order",
+        "replay_only.after_end": f"{there}: after the run's end",
     }
-    return words[code] if n else ""
+    return words[code]
+
+
+def _noun(n: int, noun: str) -> str:
+    return noun if n == 1 else f"{noun}s"
 
 
 def _apart(median_ns: int | None) -> str:
@@ -225,7 +229,7 @@ def _of_orders(found: Fidelity, market: Market) -> Iterator[FidelityCause]:
     for side, other in (("run", "replay"), ("replay", "run")):
         alone = sum(len(getattr(t.orders, side)) for t in market.twins) - same
         if alone:
-            text = f"{plural(alone, 'order')} only in the {side}: the {other} decided otherwise"
+            text = f"{_noun(alone, 'order')} only in the {side}: the {other} decided otherwise"
             yield _cause(found, name, f"orders.{side}_only", alone, text)
     here, there = (_refused([getattr(t, s) for t in market.twins]) for s in ("run", "replay"))
     for code in sorted(here.keys() | there.keys()):
@@ -282,7 +286,8 @@ def _of_run(found: Fidelity) -> Iterator[FidelityCause]:
         yield _cause(found, "", "feed.merged", merged, text)
     opened = int((found.run.orders["kind"] == R_BREAKER).sum() + 1) // 2
     if opened:
-        text = f"the overload breaker opened {opened} times in the run; a replay never lags"
+        times = plural(opened, "time")
+        text = f"the overload breaker opened {times} in the run; a replay never lags"
         yield _cause(found, "", "breaker", opened, text)
     halts = [int((each.orders["kind"] == R_HALT).sum()) for each in (found.run, found.replay)]
     if halts[0] != halts[1]:
