@@ -3,7 +3,8 @@
 The yardstick (limit/book.cpp) is the same ladder without the table for prices beyond its window, on
 the same events; `detail.reading_ns` is a loop that only reads them. `book.first` is the beginning
 of the same tape, beside the order books that Python users have (bench/peer_books.py), one Python
-call per level: they would take minutes for all of it.
+call per level: they would take minutes for all of it. `book.consolidated` is several books as one
+(bench/consolidated.py).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from kimera_cli.layouts import CLEAR, DEPTH
 from kimera_cli.market.book import new_books
 from kimera_cli.records import Bench
 
-from . import peer_books, targets
+from . import consolidated, peer_books, targets
 from .harness import BATCH, Case, Watch, batches
 from .limit import ABSENT
 from .request import Request, row
@@ -66,6 +67,7 @@ def rows(request: Request) -> Iterator[Bench]:
         peers = peer_books.available(request)
         if peers:
             yield _peer_row(request, tape, peers)
+    yield from consolidated.rows(request)
 
 
 def _row(request: Request, tape: Tape, levels: Any, limit: Yardstick | None) -> Bench:

@@ -11,14 +11,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from kimera_cli.errors import DataError
+from kimera_cli.kernels.consolidate import MOST
 from kimera_cli.kernels.route import MAX_VENUES, MILLION, ROUTE_VENUE, route
 from kimera_cli.layouts import ASK, BID, I64
+from kimera_cli.market.common_units import common_units
 
 NO_LIMIT = 1 << 62
 LARGEST = 1 << 62
@@ -74,15 +75,14 @@ class Router:
             _require(abs(fee) < MILLION, f"a fee of {t.venue} below one million ppm", str(fee))
             _require(min(t.min_qty, t.min_notional) >= 0, "minimums of zero or more", str(t))
         self.terms = tuple(terms)
-        self.px_unit = reduce(_gcd, (t.tick for t in terms))
-        self.qty_unit = reduce(_gcd, (t.lot for t in terms))
+        units = common_units([(t.tick, t.lot) for t in terms])
+        self.px_unit, self.qty_unit, self.px_steps = units.px_unit, units.qty_unit, units.px_steps
         self.rows: Any = np.zeros(len(terms), ROUTE_VENUE).view(np.recarray)
-        for row, t in zip(self.rows, terms, strict=True):
+        for row, t, step in zip(self.rows, terms, units.qty_steps, strict=True):
             row.fee_ppm = t.taker_fee_ppm
-            row.step = int(t.lot / self.qty_unit)
+            row.step = step
             row.min_qty = math.ceil(t.min_qty / self.qty_unit)
             row.min_notional = math.ceil(t.min_notional / (self.px_unit * self.qty_unit))
-        self.px_steps = [int(t.tick / self.px_unit) for t in terms]
 
     def split(
         self,
@@ -129,12 +129,12 @@ class Router:
             if len(prices):
                 low, high = int(prices.min()), int(max(prices.max(), sizes.max()))
                 _require(low > 0 and int(sizes.min()) > 0, f"levels above zero in {name}", "others")
-                _require(high < 1 << 40, f"levels below 2^40 in {name}", str(high))
+                _require(high < MOST, f"levels below 2^40 in {name}", str(high))
             px[v, : len(prices)] = prices * self.px_steps[v]
             lots[v, : len(sizes)] = sizes * int(self.rows[v].step)
             self.rows[v].levels = len(prices)
         high = int(px.max())
-        _require(high < 1 << 40, f"prices below 2^40 times {self.px_unit}", str(high))
+        _require(high < MOST, f"prices below 2^40 times {self.px_unit}", str(high))
         return px, lots
 
     def _premium(self, quote: float) -> int:
@@ -161,13 +161,6 @@ def latency_premium(sigma: float, delay_s: float, risk_aversion: float = 1.0) ->
     sigma: volatility in quote currency per square root of second; delay_s: time to the venue.
     """
     return risk_aversion * sigma * math.sqrt(2.0 * delay_s / math.pi)
-
-
-def _gcd(a: Decimal, b: Decimal) -> Decimal:
-    """Return the greatest decimal of which both are whole multiples."""
-    while b:
-        a, b = b, a % b
-    return a.normalize()
 
 
 def _require(holds: bool, expected: str, was: str) -> None:
