@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from kimera_cli.records import Agreement, FidelityBasis, FidelityCause
 from kimera_cli.report import figures
 from kimera_cli.report.braille import paint
-from kimera_cli.report.terminal import NARROWEST
 
-LABEL, COLUMN, WIDEST = 23, 13, 100
+NARROWEST, WIDEST = 60, 100
+LABEL, COLUMN = 23, 13
 SAID = {"1ms": "1 ms", "100ms": "100 ms", "1s": "1 s"}
 """Shares of fills that agree in time, of those that records tell."""
 Row = tuple[str, str, str, str]
@@ -45,10 +45,11 @@ class _Page:
         if total.same_fills:
             words = "the same trades" + ("" if total.identical else ", known at other moments")
         verdict = paint(words, "green" if total.same_fills else "yellow", self.colour)
-        span = figures.duration(basis.seconds)
+        span = f"{basis.executor}, {basis.status}, {figures.duration(basis.seconds)} of market time"
+        fits = len(span) + 2 + len(words) <= self.width
         lines = [
             paint(f"run {basis.run} against its replay", "bold", self.colour),
-            f"{basis.executor}, {basis.status}, {span} of market time: {verdict}",
+            *([f"{span}: {verdict}"] if fits else [f"{span}:", verdict]),
         ]
         facts = [("Queue", basis.queue_model), ("Latency", basis.latency)]
         if basis.recorded_until_ns is not None:
