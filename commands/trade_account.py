@@ -66,11 +66,11 @@ def fills(
     account: Account = "main",
 ) -> None:
     """Tell executions, oldest first, foreign ones too."""
-    from kimera_cli.units import parse_duration_ns
+    from kimera_cli.units import duration_ns
     from kimera_cli.venues.accounts import tell_fills
     from kimera_cli.venues.trading import run
 
-    ago_ns = parse_duration_ns(since)
+    ago_ns = duration_ns("--since", since)
     trading = opened(ctx.obj, venue, account, keys, server)
     with ctx.obj.output() as out:
         run(trading, lambda: tell_fills(trading, symbols or (), ago_ns, emitter(out)))

@@ -61,13 +61,13 @@ def guard(
     account: Account = "main",
 ) -> None:
     """Watch the process that trades an account; cancel its orders when it dies or freezes."""
-    from kimera_cli.units import parse_duration_ns
+    from kimera_cli.units import duration_ns
     from kimera_cli.venues.guard import Guard
     from kimera_cli.venues.trading import run
 
     world: Context = ctx.obj
-    silent_s = parse_duration_ns(silent) / 1e9
-    for_s = parse_duration_ns(for_) / 1e9 if for_ else None
+    silent_s = duration_ns("--silent", silent) / 1e9
+    for_s = duration_ns("--for", for_) / 1e9 if for_ else None
     trading = opened(world, venue, account, keys, server)
     with world.output() as out:
         watch = Guard(trading, silent_s, emitter(out), world.diagnostics.note)

@@ -92,6 +92,7 @@ def serve(
             out.emit(record)
 
 
+app.command("doctor")(import_module("kimera_cli.commands.venue_doctor").doctor)
 app.command("faults")(import_module("kimera_cli.commands.venue_faults").faults)
 
 
@@ -109,9 +110,6 @@ def _tape(world: Context, text: str) -> tuple[str, EventSource]:
 
 
 def _seconds(text: str | None) -> float | None:
-    from kimera_cli.units import NS_PER_S, parse_duration_ns
+    from kimera_cli.units import NS_PER_S, duration_ns
 
-    try:
-        return None if text is None else parse_duration_ns(text) / NS_PER_S
-    except ValueError as error:
-        raise UsageError("usage.duration", str(error)) from None
+    return None if text is None else duration_ns("--for", text) / NS_PER_S

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from kimera_cli.plain_text import plain
 from kimera_cli.progress import SILENT, ElapsedProgress, Progress, TerminalProgress
 
 if TYPE_CHECKING:
@@ -75,16 +76,16 @@ class Diagnostics:
     def note(self, text: str) -> None:
         """Say something useful that no script needs."""
         if not self.quiet:
-            self._line(text)
+            self._line(plain(text))
 
     def detail(self, text: str) -> None:
         """Say it only with -v."""
         if self.verbose and not self.quiet:
-            self._line(text)
+            self._line(plain(text))
 
     def warning(self, text: str) -> None:
         """Say what a person should look at; also with --quiet."""
-        self._line(f"{self._paint('warning:', 33)} {text}")
+        self._line(f"{self._paint('warning:', 33)} {plain(text)}")
 
     def error(self, error: KimeraError) -> None:
         """Write one error: lines for a person, or one JSON record when a program reads."""
@@ -98,15 +99,15 @@ class Diagnostics:
             )
             self._line(msgspec.json.encode(record).decode())
             return
-        self._line(f"{self._paint('error:', 31)} {error.message} [{error.code}]")
+        self._line(f"{self._paint('error:', 31)} {plain(error.message)} [{error.code}]")
         if error.hint:
-            self._line(f"  mend: {error.hint}")
+            self._line(f"  mend: {plain(error.hint)}")
 
     def traceback(self, error: BaseException) -> None:
         """Write where an error came from (--debug)."""
         import traceback
 
-        self._line("".join(traceback.format_exception(error)).rstrip())
+        self._line(plain("".join(traceback.format_exception(error)).rstrip()))
 
     def progress(self, label: str, total: int | None = None, unit: str = "") -> Progress:
         """Return a progress bar: `with diagnostics.progress("import", n) as bar: bar.advance(k)`.

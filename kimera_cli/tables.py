@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from kimera_cli.plain_text import plain
 from kimera_cli.records import Record
 
 GAP = "  "
@@ -120,7 +121,7 @@ def _cell(name: str, value: Any) -> str:
         return ", ".join(f"{k}={_cell(k, v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(_cell("", v) for v in value)
-    return str(value)
+    return plain(str(value))
 
 
 def local_time(ts_ns: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from kimera_cli.errors import DataError
+from kimera_cli.errors import DataError, UsageError
 
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
@@ -48,6 +48,18 @@ def parse_duration_ns(text: str) -> int:
     """Return nanoseconds of `90s`, `250ms`, `1.5h`, `2d`; ValueError says what is accepted."""
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     unit = text[len(number) :]
-    if unit not in _DURATIONS or not number:
+    try:
+        found = int(Decimal(number) * _DURATIONS[unit])
+    except (KeyError, ArithmeticError, ValueError):
+        found = -1
+    if found < 0:
         raise ValueError(f"expected a duration such as 250ms, 90s, 15m, 1.5h or 2d, was {text!r}")
-    return int(Decimal(number) * _DURATIONS[unit])
+    return found
+
+
+def duration_ns(name: str, text: str) -> int:
+    """Return the nanoseconds of a typed option; UsageError `usage.duration` names it."""
+    try:
+        return parse_duration_ns(text)
+    except ValueError as error:
+        raise UsageError("usage.duration", f"{name}: {error}", f"{name} 90s") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from kimera_cli.records.base import Record
 
 
@@ -65,3 +67,13 @@ class Soak(Record, frozen=True):
     notices: int
     passed: bool
     folder: str
+
+
+class VenueCheck(Record, frozen=True):
+    """One item of `kimera venue doctor`: what was found, and what to do about it."""
+
+    venue: str
+    item: str
+    status: Literal["ok", "warning", "failed", "skipped"]
+    found: str
+    advice: str = ""

@@ -108,12 +108,22 @@ class Trading:
         self.redactor = Redactor(self._secrets)
         return found
 
+    def has_keys(self, venue: str) -> bool:
+        """Whether there are keys of a venue: typed, in the usual file, or in the environment."""
+        listed = self.keys is not None and venue in venues_in(self.keys)
+        typed = self.choices.keys is not None
+        return typed or listed or from_environment(venue, self.env) is not None
+
+    def transport(self) -> Transport:
+        """Return the connections of this invocation."""
+        self._transport = self._transport or Transport(self.addresses, self.world)
+        return self._transport
+
     async def client(self, venue: str, *, start: bool = True) -> VenueClient:
         """Return a client of the account that has learnt clock and markets."""
         if venue not in self._clients:
-            transport = self._transport = self._transport or Transport(self.addresses, self.world)
             made = client_for(
-                venue, self.credentials(venue), transport, self.world, self.choices.account
+                venue, self.credentials(venue), self.transport(), self.world, self.choices.account
             )
             if start:
                 await made.session.start()

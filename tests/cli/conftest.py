@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from kimera_cli import context, main
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `serving`, `hostile`: tests are no package
 
 
 @dataclass

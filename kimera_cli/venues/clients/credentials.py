@@ -27,12 +27,15 @@ from urllib.parse import quote
 
 from kimera_cli.errors import UsageError, VenueError
 from kimera_cli.names import did_you_mean
+from kimera_cli.venues.orders.rules import ALIASES
 from kimera_cli.venues.wire.account import Account
 from kimera_cli.venues.wire.dialect import Signing
 
 HIDDEN = "[redacted]"
 FIELDS = ("key", "secret", "passphrase")
+WITH_PASSPHRASE = ("okx", "coinbaseexchange")
 REFERENCE = "env:"
+ENVIRONMENT = "the environment"
 SHORTEST = 6
 """A secret of fewer characters is not looked for in texts: it would hide ordinary words."""
 
@@ -110,7 +113,7 @@ def from_file(path: Path, venue: str, env: Mapping[str, str]) -> Credentials:
     UsageError `usage.keys_mode` when others can read it, `usage.keys` when it cannot be read, or
     has no such venue or field. No message holds a value of the file.
     """
-    tables = _read(path)
+    tables = _tables(path)
     table = tables.get(venue)
     if not isinstance(table, dict):
         raise UsageError(
@@ -119,19 +122,36 @@ def from_file(path: Path, venue: str, env: Mapping[str, str]) -> Credentials:
             did_you_mean(venue, tables),
             file=str(path),
         )
+    _refuse_unknown(path, venue, table)
     values = {name: _value(path, venue, name, table.get(name, ""), env) for name in FIELDS}
     return _checked(venue, values, str(path))
 
 
 def venues_in(path: Path) -> list[str]:
-    """Return the venues that a keys file has keys of."""
-    return [name for name, table in _read(path).items() if isinstance(table, dict)]
+    """Return the venues that a keys file has keys of, by their present names."""
+    return [name for name, table in _tables(path).items() if isinstance(table, dict)]
 
 
 def from_environment(venue: str, env: Mapping[str, str]) -> Credentials | None:
     """Return a venue's credentials from its variables; None when there is no key among them."""
     values = {name: env.get(f"KIMERA_{venue.upper()}_{name.upper()}", "") for name in FIELDS}
-    return _checked(venue, values, "the environment") if values["key"] else None
+    return _checked(venue, values, ENVIRONMENT) if values["key"] else None
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    """Return the file's tables; a venue may have its former name."""
+    return {ALIASES.get(name, name): table for name, table in _read(path).items()}
+
+
+def _refuse_unknown(path: Path, venue: str, table: Mapping[str, Any]) -> None:
+    for name in table:
+        if name not in FIELDS:
+            raise UsageError(
+                "usage.keys",
+                f"{path}: expected {', '.join(FIELDS)} in [{venue}], was '{name}'",
+                did_you_mean(name, FIELDS),
+                file=str(path),
+            )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -173,14 +193,21 @@ def _value(path: Path, venue: str, name: str, value: object, env: Mapping[str, s
 
 
 def _checked(venue: str, values: Mapping[str, str], where: str) -> Credentials:
-    missing = [name for name in ("key", "secret") if not values[name]]
+    wanted = FIELDS if venue in WITH_PASSPHRASE else FIELDS[:2]
+    missing = [name for name in wanted if not values[name]]
     if missing:
         raise UsageError(
             "usage.keys",
             f"{where}: expected {' and '.join(missing)} of {venue}, was nothing",
-            "see docs/reference/trade.md",
+            _mend(venue, missing, where),
         )
     return Credentials(venue, values["key"], values["secret"], values["passphrase"])
+
+
+def _mend(venue: str, missing: Iterable[str], where: str) -> str:
+    if where == ENVIRONMENT:
+        return " ".join(f"export KIMERA_{venue.upper()}_{name.upper()}=..." for name in missing)
+    return f"in the table [{venue}]: " + ", ".join(f'{name} = "..."' for name in missing)
 
 
 def _unreadable(path: Path, was: str) -> UsageError:

@@ -82,10 +82,8 @@ def message(method: str, host: str, path: str, headers: Headers, body: str = "")
 
 
 def parsed(body: bytes) -> Any:
-    """Return a body's JSON with exact decimals; UNREADABLE when it is none or not an object, list,
-    or text.
-    """
+    """Return a body's JSON with exact decimals; UNREADABLE when it is none."""
     try:
         return _DECODER.decode(body)
-    except (msgspec.DecodeError, ArithmeticError):
+    except (msgspec.DecodeError, ArithmeticError, RecursionError):
         return UNREADABLE

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
+import msgspec
+
 from kimera_cli.errors import DataError, VenueError
 from kimera_cli.feeds.backoff import Backoff
+from kimera_cli.plain_text import excerpt
 from kimera_cli.venues.clients.api import Answer, Listing, Page, Refusal, VenueApi
 from kimera_cli.venues.clients.budget import Budget, Kind
 from kimera_cli.venues.clients.clock import PROBES, VenueClock
@@ -21,6 +24,7 @@ from kimera_cli.venues.clients.limits import budget_for, pause_s
 from kimera_cli.venues.clients.rest import UNREADABLE, Query, message, parsed, target
 from kimera_cli.venues.clients.signing import CoinbaseSigner, Signer
 from kimera_cli.venues.clients.transport import NoAnswerError, NotSentError, Transport
+from kimera_cli.venues.clients.values import UnreadableError
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.orders.outcome import Handling, Reason
 from kimera_cli.venues.orders.reasons import Verdict, judge
@@ -31,8 +35,6 @@ SERIAL = frozenset({"kraken"})
 """Venues whose signed requests must arrive in the order of their nonces."""
 TELLING = (401, 418, 429)
 """HTTP statuses that are a refusal by themselves."""
-SHOWN = 80
-"""Characters of an unreadable answer that an error shows."""
 NO_SHAPE = (KeyError, IndexError, TypeError, ValueError, AttributeError, DataError)
 """What reading an answer raises when it is not what the venue documents."""
 Make = Callable[[int], bytes | memoryview]
@@ -100,7 +102,7 @@ class Session:
         try:
             return read(answer)
         except NO_SHAPE as error:
-            raise self.unreadable(query, f"{type(error).__name__}: {error}") from None
+            raise self.odd(query, answer, error) from None
 
     async def ask_all(
         self, query: Query | None, read: Callable[[Answer, Query], Page]
@@ -121,7 +123,7 @@ class Session:
                 return await self._once(query)
             except VenueError as error:
                 if attempt + 1 == ATTEMPTS or not self._again(query, error):
-                    raise
+                    raise _of_question(query, error) from None
                 if isinstance(error, RefusedError) and error.verdict.handling is Handling.CLOCK:
                     if attempt:  # a clock that was just set right is refused again
                         raise
@@ -189,11 +191,15 @@ class Session:
         """Return a known market."""
         return self.api.listing(symbol)
 
+    def odd(self, query: Query, answer: Answer, error: Exception) -> VenueError:
+        """Return the error of an answer that is JSON, and not what the venue documents."""
+        return self.unreadable(query, _odd(answer, error))
+
     def unreadable(self, query: Query, was: str) -> VenueError:
         """Return the error of an answer that cannot be read."""
         return VenueError(
             "venue.unreadable",
-            f"{self.host}{query.path}: expected the venue's answer, was {was[:SHOWN]}",
+            f"{self.host}{query.path}: expected the venue's answer, was {was}",
             "a maintenance page or a proxy answers so; try again later",
             venue=self.api.venue,
         )
@@ -217,7 +223,9 @@ class Session:
             return failing or handling in (Handling.RETRY_LATER, Handling.CLOCK)
         if isinstance(error, NotSentError):
             return self.answered > 0
-        return isinstance(error, NoAnswerError) or error.code == "venue.unreadable"
+        if isinstance(error, NoAnswerError):
+            return self.answered > 0 or "waited_s" not in error.details
+        return error.code == "venue.unreadable"
 
     def _hold(self, reason: Reason, answer: Answer) -> None:
         """Leave the venue alone as long as it asks to be."""
@@ -227,6 +235,19 @@ class Session:
 
 
 def shown(response: Response) -> str:
-    """Return the status and the first characters of an answer."""
-    text = response.body[:SHOWN].decode("latin-1").strip()
-    return f"HTTP {response.status}: {text or 'nothing'}"
+    """Return the status and the beginning of an answer."""
+    return f"HTTP {response.status}: {excerpt(response.body)}"
+
+
+def _odd(answer: Answer, error: Exception) -> str:
+    if isinstance(error, DataError | UnreadableError):
+        return str(error)
+    text = excerpt(msgspec.json.encode(answer.json))
+    return f"{text}, which has no {error}" if isinstance(error, KeyError) else text
+
+
+def _of_question(query: Query, error: VenueError) -> VenueError:
+    """A question that changes nothing left nothing behind that must be looked up."""
+    if query.safe and isinstance(error, NoAnswerError):
+        error.hint = "nothing was changed by the question; try again later"
+    return error

@@ -13,6 +13,7 @@ from itertools import count
 
 from kimera_cli.errors import VenueError
 from kimera_cli.feeds.backoff import Backoff
+from kimera_cli.plain_text import excerpt
 from kimera_cli.venues.clients.api import Listing
 from kimera_cli.venues.clients.budget import Kind
 from kimera_cli.venues.clients.order_entry import (
@@ -23,11 +24,11 @@ from kimera_cli.venues.clients.order_entry import (
     terms_of,
 )
 from kimera_cli.venues.clients.rest import parsed
-from kimera_cli.venues.clients.session import NO_SHAPE, SHOWN, Session
+from kimera_cli.venues.clients.session import NO_SHAPE, Session
 from kimera_cli.venues.clients.socket_talk import TALKS, Heard, Talk
 from kimera_cli.venues.clients.websocket import Socket, connected
+from kimera_cli.venues.orders.lookup import expiry_ns
 from kimera_cli.venues.orders.outcome import CancelIntent, Intent, Outcome, Reason, Unknown
-from kimera_cli.venues.orders.rules import rules_of
 from kimera_cli.venues.wire.order_wire import OrderWire
 
 ANSWER_S = 5.0
@@ -134,8 +135,7 @@ class SocketEntry(OrderEntry):
         ts_ns = session.clock.now_ns()
         request = bytes(make(ts_ns, number))
         if release is not None:
-            window_ns = rules_of(session.api.venue).window.default_ns
-            release(Signed(ts_ns, ts_ns + window_ns))
+            release(Signed(ts_ns, expiry_ns(session.api.venue, ts_ns)))
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         socket.send(request)
         self.spoken += 1
@@ -147,7 +147,7 @@ class SocketEntry(OrderEntry):
             return Unknown(why=Reason.NO_ANSWER, detail=why, ts_ns=session.clock.now_ns())
         finally:
             self._waiting.pop(number, None)
-        seen = str(heard.answer.json)[:SHOWN]
+        seen = excerpt(str(heard.answer.json))
         return outcome_of(session, heard.answer, seen, lambda _: (heard.name or name, None))
 
     async def _connection(self) -> str:

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 
 from kimera_cli.errors import VenueError
 from kimera_cli.feeds.backoff import Backoff
+from kimera_cli.plain_text import excerpt
 from kimera_cli.venues.clients.catch_up import CatchUp, Interest
-from kimera_cli.venues.clients.session import NO_SHAPE, SHOWN, Session
+from kimera_cli.venues.clients.session import NO_SHAPE, Session
 from kimera_cli.venues.clients.stream_dialect import StreamDialect, Told
 from kimera_cli.venues.clients.venues import VenueClient
 from kimera_cli.venues.clients.websocket import Socket, connected
@@ -198,8 +199,7 @@ class PrivateStream:
             told = dialect.read(message)
         except NO_SHAPE as error:
             self.unreadable += 1
-            shown = message[:SHOWN].decode("latin-1")
-            self._close(f"an unreadable message ({type(error).__name__}): {shown}")
+            self._close(f"an unreadable message ({type(error).__name__}): {excerpt(message)}")
             return
         if told.reply and socket is not None:
             socket.send(told.reply)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -32,7 +33,10 @@ class NotSentError(VenueError):
 
 
 class NoAnswerError(VenueError):
-    """The request was written, in part or whole, and no whole answer came: `venue.no_answer`."""
+    """The request was written, in part or whole, and no whole answer came: `venue.no_answer`.
+
+    `details` have `waited_s` when the time to answer ran out.
+    """
 
 
 @dataclass
@@ -62,7 +66,7 @@ class Transport:
             async with asyncio.timeout(limit):
                 response = await connection.exchange(request)
         except TimeoutError:
-            raise _no_answer(host, f"nothing for {limit:g} s") from None
+            raise _no_answer(host, f"nothing for {limit:g} s", waited_s=limit) from None
         except Broken as error:
             raise _no_answer(host, str(error)) from None
         self._keep(host, connection)
@@ -116,7 +120,8 @@ class Transport:
         except ssl.SSLError as error:
             raise _failed("tls", host, "a certificate that is trusted", _of_tls(error)) from None
         except OSError as error:
-            raise _unreachable(host, error.strerror or str(error)) from None
+            was = os.strerror(error.errno) if error.errno else str(error)
+            raise _unreachable(host, was) from None
         self.opened += 1
         return connection
 
@@ -144,10 +149,11 @@ def _failed(kind: str, host: str, expected: str, was: str) -> NotSentError:
     )
 
 
-def _no_answer(host: str, was: str) -> NoAnswerError:
+def _no_answer(host: str, was: str, **details: float) -> NoAnswerError:
     return NoAnswerError(
         "venue.no_answer",
         f"{host}: expected an answer, was {was}",
         "the request may have been carried out: what it was about is looked up",
         host=host,
+        **details,
     )

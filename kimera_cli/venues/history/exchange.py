@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from kimera_cli.errors import UsageError
+from kimera_cli.plain_text import excerpt
 from kimera_cli.venues.clients.addresses import Addresses, Server
 
 if TYPE_CHECKING:
@@ -89,8 +90,11 @@ async def opened(venue: str, options: dict[str, Any], server: Addresses) -> Asyn
 
 
 def exact_json(body: str) -> Any:
-    """Return JSON with its decimals as the text that they were."""
-    return json.loads(body, parse_float=str)
+    """Return JSON with its decimals as the text that they were; ValueError when it is none."""
+    try:
+        return json.loads(body, parse_float=str)
+    except RecursionError:
+        raise ValueError("expected JSON, was lists in lists without end") from None
 
 
 def _checked(fetch: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -100,8 +104,8 @@ def _checked(fetch: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
     async def checked(*args: Any, **more: Any) -> Any:
         answer = await fetch(*args, **more)
         if not isinstance(answer, dict | list) or answer == {}:
-            text = str(answer).strip().replace("\n", " ")
-            raise BadResponse(f"expected JSON, was {text[:80]!r}")
+            text = answer if isinstance(answer, str) else json.dumps(answer)
+            raise BadResponse(f"HTTP 200: {excerpt(text)}")
         return answer
 
     return checked

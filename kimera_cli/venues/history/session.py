@@ -67,9 +67,13 @@ def run(place: Place, work: Callable[[str, Any], Awaitable[Any]]) -> Any:
 
 async def markets_of(venue: str, exchange: Any, world: World) -> Any:
     """Return all markets of a venue by ccxt's symbol; VenueError when there are none."""
-    markets = await Asker(venue, world).ask(exchange.load_markets, "markets")
+    markets = await Asker(venue, world, first=True).ask(exchange.load_markets, "markets")
     if not markets:
-        raise VenueError("venue.answer", f"expected markets of {venue}, was none")
+        raise VenueError(
+            "venue.answer",
+            f"expected markets of {venue}, was none",
+            "the venue may be in maintenance; try again later",
+        )
     return markets
 
 

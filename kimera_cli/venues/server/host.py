@@ -189,7 +189,7 @@ class Host:
             except HttpError as early:
                 response = early.response
             except Exception as error:  # a bug of the dialect must not stop the server
-                venue.report(error, f"{request.method} {request.target}")
+                venue.report(error, f"{request.method} {request.path}")
                 response = Response(b"internal error", 500, (), "text/plain")
         self._log(venue, request, response.status)
         return response

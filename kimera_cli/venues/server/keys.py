@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Permission = Literal["read", "trade"]
+Permission = Literal["read", "trade", "withdraw"]
 ALL: frozenset[Permission] = frozenset(("read", "trade"))
+"""What a client's key may do. A key that may withdraw is told so; there is nothing to withdraw by.
+"""
 
 
 @dataclass(frozen=True, slots=True)

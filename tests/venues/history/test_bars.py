@@ -242,9 +242,9 @@ def test_the_bar_that_is_not_over_is_shown_when_asked_for_and_never_stored(fetch
 
 
 FAULTS = {
-    "no answer": ({"hook": "request.before", "action": "drop"}, "venue.unreachable"),
+    "no answer": ({"hook": "request.before", "action": "drop"}, "venue.no_answer"),
     "maintenance": ({"hook": "request.before", "action": "reply", "status": 503, "body": "later"},
-                    "venue.unreachable"),
+                    "venue.answer"),
     "too many": ({"hook": "request.before", "action": "reply", "status": 429, "body": "{}"},
                  "venue.rate_limited"),
     "a page": ({"hook": "request.before", "action": "reply", "status": 200,

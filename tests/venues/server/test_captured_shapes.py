@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from direct_venue import Direct, kinds
-from json_shapes import lacking, unlike
+from kimera_cli.venues.json_shapes import lacking, unlike
 from test_bybit_dialect import get as bybit_get
 from test_bybit_dialect import place as bybit_place
 from test_bybit_dialect import private as bybit_private

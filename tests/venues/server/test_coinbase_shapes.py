@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from json_shapes import lacking, unlike
+from kimera_cli.venues.json_shapes import lacking, unlike
 from probe import Probe, Talk
 
 ROOT = "/api/v3/brokerage"

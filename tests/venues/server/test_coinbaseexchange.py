@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from json_shapes import lacking, unlike
+from kimera_cli.venues.json_shapes import lacking, unlike
 from probe import Probe, Said
 from recordings import rest_answer
 

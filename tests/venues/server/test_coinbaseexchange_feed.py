@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from frame_readers import Reading, instrument
-from json_shapes import lacking, unlike
+from kimera_cli.venues.json_shapes import lacking, unlike
 from probe import Probe, Talk
 from recordings import first_of_each
 

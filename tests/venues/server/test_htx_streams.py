@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 from frame_readers import Reading, instrument
-from json_shapes import lacking, unlike
+from kimera_cli.venues.json_shapes import lacking, unlike
 from probe import Probe, Talk
 from recordings import first_of_each
 

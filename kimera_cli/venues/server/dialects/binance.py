@@ -47,6 +47,10 @@ from kimera_cli.venues.server.rules import Rules
 NOT_FOUND = Response(b"<html><body><h2>404 Not found</h2></body></html>", 404, (), "text/html")
 
 
+RESTRICTIONS = "/sapi/v1/account/apiRestrictions"
+"""What a key may do."""
+
+
 class Signed(NamedTuple):
     """A route that needs a key."""
 
@@ -112,6 +116,8 @@ class Dialect(VenueDialect):
             return None, ()
         headers = self._charge(request, signed.weight)
         key, params = check_rest(request, self.keys, signed.permission)
+        if request.path == RESTRICTIONS:
+            return self.answered(lambda: shapes.restrictions(key)), headers
         if self.limits is not None and request.method == "POST" and "order" in request.path:
             headers += self.limits.order(key.account, request.now_ns)
         return self.answered(lambda: signed.act(key.account, params)), headers
@@ -164,6 +170,7 @@ class Dialect(VenueDialect):
             ("GET", "myTrades"): Signed(act.my_trades, "read", 20),
         }
         routes = {(method, f"/api/v3/{name}"): route for (method, name), route in spot.items()}
+        routes["GET", RESTRICTIONS] = Signed(nothing, "read")
         for path in ("margin/allPairs", "margin/isolated/allPairs"):
             routes["GET", f"/sapi/v1/{path}"] = Signed(nothing, "read")
         routes["GET", "/sapi/v1/asset/tradeFee"] = Signed(act.trade_fees, "read")

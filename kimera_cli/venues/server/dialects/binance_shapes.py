@@ -8,6 +8,7 @@ from typing import Any
 from kimera_cli.venues.server import amounts
 from kimera_cli.venues.server.admission import RATE, Rates
 from kimera_cli.venues.server.depth import Levels
+from kimera_cli.venues.server.keys import Key
 from kimera_cli.venues.server.model import Candle, Fill, Market, Order, Ticker, Trade
 
 MS = 1_000_000
@@ -195,6 +196,23 @@ def account(balances: dict[str, tuple[int, int]], rates: Rates, now_ms: int, uid
         ],
         "permissions": ["SPOT"],
         "uid": uid,
+    }
+
+
+def restrictions(key: Key) -> Json:
+    """Return GET /sapi/v1/account/apiRestrictions: what a key may do."""
+    refused = (
+        "enableInternalTransfer", "enableMargin", "enableFutures", "permitsUniversalTransfer",
+        "enableVanillaOptions", "enableFixApiTrade", "enableFixReadOnly",
+        "enablePortfolioMarginTrading",
+    )  # fmt: skip
+    return {
+        "ipRestrict": False,
+        "createTime": 1_700_000_000_000,
+        "enableReading": key.may("read"),
+        "enableSpotAndMarginTrading": key.may("trade"),
+        "enableWithdrawals": key.may("withdraw"),
+        **dict.fromkeys(refused, False),
     }
 
 

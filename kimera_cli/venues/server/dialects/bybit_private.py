@@ -167,9 +167,11 @@ class Private:
     def api_key(self, key: Key, _: Query) -> Result:
         """What the key is and may do."""
         spot = ["SpotTrade"] if key.may("trade") else []
+        wallet = ["Withdraw"] if key.may("withdraw") else []
         return {
             "id": str(key.account), "note": "kimera", "apiKey": key.key,
-            "readOnly": int(not key.may("trade")), "secret": "", "permissions": {"Spot": spot},
+            "readOnly": int(not key.may("trade")), "secret": "",
+            "permissions": {"Spot": spot, "Wallet": wallet},
             "ips": ["*"], "type": 1, "deadlineDay": 90, "vipLevel": "No VIP", "mktMakerLevel": "0",
             "affiliateID": 0, "rsaPublicKey": "", "isMaster": True, "parentUid": "0", "uta": 1,
             "kycLevel": "LEVEL_1", "userID": key.account, "unified": 0,

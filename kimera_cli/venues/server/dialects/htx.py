@@ -209,6 +209,8 @@ PUBLIC: dict[str, Public] = {
 }  # fmt: skip
 READING: dict[str, Asked] = {
     "GET /v1/account/accounts": lambda e, key, q: [shapes.account(key.account)],
+    "GET /v2/user/uid": lambda e, key, q: key.account,
+    "GET /v2/user/api-key": lambda e, key, q: [shapes.api_key(key)],
     "GET /v1/order/openOrders": history.open_orders,
     "GET /v1/order/orders": history.orders,
     "GET /v1/order/orders/getClientOrder": history.one_by_client_id,

@@ -17,6 +17,7 @@ from kimera_cli.venues.server.dialects.htx_text import (
     name_of,
     order_text,
 )
+from kimera_cli.venues.server.keys import Key
 from kimera_cli.venues.server.model import Fill, Market, Order
 
 STATES = {"trading": "online", "halt": "suspend", "cancel_only": "suspend", "delisted": "offline"}
@@ -129,12 +130,27 @@ def fill_body(fill: Fill) -> dict[str, Any]:
 
 def fill_number(fill: Fill) -> int:
     """Return the number of a fill among all fills: the sides of a trade have one each."""
-    return fill.trade_id * 2 + int(not fill.maker)
+    return fill.serial * 2 + int(not fill.maker)
 
 
 def account(number: int) -> dict[str, Any]:
     """Return an account's entry in the list of accounts."""
     return {"id": account_id(number), "type": "spot", "subtype": "", "state": "working"}
+
+
+def api_key(key: Key) -> dict[str, Any]:
+    """Return a key's entry in /v2/user/api-key."""
+    names = {"read": "readOnly", "trade": "trade", "withdraw": "withdraw"}
+    return {
+        "accessKey": key.key,
+        "note": "kimera",
+        "permission": ",".join(names[each] for each in sorted(key.permissions)),
+        "ipAddresses": "",
+        "validDays": -1,
+        "status": "normal",
+        "createTime": 1_700_000_000_000,
+        "updateTime": 1_700_000_000_000,
+    }
 
 
 def balance(number: int, balances: dict[str, tuple[int, int]]) -> dict[str, Any]:

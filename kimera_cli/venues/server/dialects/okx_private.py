@@ -80,7 +80,7 @@ class Private:
 
     def config(self, key: Key, _: Request) -> list[Any]:
         """How the account is set up: simple mode, spot only."""
-        names = {"read": "read_only", "trade": "trade"}
+        names = {"read": "read_only", "trade": "trade", "withdraw": "withdraw"}
         return [
             {
                 "acctLv": "1", "acctStpMode": "cancel_maker", "autoLoan": False,
