@@ -71,9 +71,12 @@ class Group:
             os.kill(chosen, signal.SIGKILL)
 
     def stop(self) -> None:
-        """Ask it to end, as Ctrl-C does; to its first process alone, as it tells the others."""
+        """Ask its first process to end, which tells the others.
+
+        By SIGTERM, which ends kimera like Ctrl-C: in the background shells have SIGINT ignored.
+        """
         if self.code is None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.terminate()
 
     def gone(self, seconds: float = END_S) -> bool:
         """Wait until no process of the group is left; return whether that came about."""
