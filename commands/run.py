@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,7 +61,8 @@ Markets = Annotated[
 Server = Annotated[
     str,
     typer.Option(
-        metavar="FILE|URL", help="A venue server on this machine in place of the venues themselves."
+        metavar="FILE|URL|embedded",
+        help="A venue server on this machine in place of the venues; embedded: one of its own.",
     ),
 ]
 Keys = Annotated[Path | None, typer.Option(metavar="FILE", help="API keys (mode 0600).")]
@@ -112,6 +114,8 @@ def run(
     kimera run --replay RECORDING... --strategy glft,ofi_taker --set gamma=0.2
 
     kimera run --source venue --market binance/BTCUSDT --for 10m
+
+    kimera run --source venue --for 1m    (paper, at a venue server of its own: no network)
     """
     from kimera_cli.engine.build import Choices, plan
     from kimera_cli.engine.first_use import compiling
@@ -133,14 +137,15 @@ def run(
         command=["kimera", *sys.argv[1:]],
     )
     planned = None if repeat else plan(choices, world)
-    with compiling(world.diagnostics):
-        from kimera_cli.engine.drive import drive, prepare
+    with ExitStack() as held:
+        with compiling(world.diagnostics):
+            from kimera_cli.engine.drive import drive, prepare
 
-        live = (market or [], server, keys, execute, account, yes_live)
-        request = _request(planned, choices, world, live, record=record)
-        session = prepare(request, world)
-    with world.output() as stream:
-        drive(session, world, stream)
+            live = (market or [], server, keys, execute, account, yes_live)
+            request = _request(planned, choices, world, live, held, record=record)
+            session = prepare(request, world)
+        with world.output() as stream:
+            drive(session, world, stream)
 
 
 def _request(
@@ -148,6 +153,7 @@ def _request(
     choices: Choices,
     world: Context,
     live: tuple[list[str], str, Path | None, str, str, float | None],
+    held: ExitStack,
     *,
     record: bool,
 ) -> RunRequest:
@@ -162,10 +168,12 @@ def _request(
     if planned is None:
         return repeat_request(choices, world)
     if planned.kind == "venue":
+        from kimera_cli.live.embedded import served
         from kimera_cli.live.plan import LiveChoices, live_request
 
         ask = typer.prompt if world.stdin.isatty() else None
-        return live_request(planned, LiveChoices(*live, ask, record), world)
+        typed, seed = LiveChoices(*live, ask, record), planned.resolved.profile.run.seed
+        return live_request(planned, held.enter_context(served(typed, seed, world)), world)
     return build_request(planned, world)
 
 
