@@ -356,6 +356,19 @@ def test_an_okx_snapshot_without_a_number_is_no_book() -> None:
     assert not desk.book.good
 
 
+def test_a_kraken_snapshot_with_another_checksum_is_no_book() -> None:
+    desk = Desk(Kraken)
+    desk.intake.connected()
+    right = str(desk.model.checksum()).encode()  # type: ignore[attr-defined]
+    *_, snapshot = desk.model.subscribed()
+    desk.give(snapshot.replace(right, b"1"))
+    assert not desk.book.good
+    assert desk.book.counts.checksums == 1
+    assert not desk.events
+    desk.give(snapshot)
+    assert desk.book.good
+
+
 def test_levels_behind_the_depth_are_deleted_in_the_open() -> None:
     desk = Desk(Kraken)
     desk.book.book.depth = 3

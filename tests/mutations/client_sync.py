@@ -162,7 +162,7 @@ CHAIN = (
     Mutant(
         "coinbase: a repeated message is read", f"{_F}/sync_count.py",
         "self.repeated = 0 <= count <= last", "self.repeated = False",
-        f"{_MODELS} coinbase",
+        _RULES,
     ),
     Mutant(
         "coinbase: a hole spoils no book", f"{_F}/intake.py",
@@ -172,7 +172,7 @@ CHAIN = (
     Mutant(
         "kraken: a snapshot's checksum is not compared", f"{_F}/sync_crc.py",
         "return rows[: n if status == TOP_OK else 0]", "return rows[:n]",
-        f"{_MODELS} kraken",
+        _RULES,
     ),
     Mutant(
         "kraken: an old snapshot is taken", f"{_F}/sync_crc.py",

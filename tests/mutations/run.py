@@ -64,17 +64,21 @@ def _whole(tests: str) -> tuple[str, workshop.Verdict]:
 
 
 def survey(mutants: Sequence[Mutant], jobs: int) -> list[Result]:
-    """Try all; print a line for each as it is known. SystemExit: unbroken code fails."""
+    """Try all; print a line for each as it is known.
+
+    A mutant whose tests fail on unbroken code too is an error: they say nothing about it.
+    """
     context = multiprocessing.get_context("fork")
     with (
         tempfile.TemporaryDirectory(prefix="mutants-") as folder,
         ProcessPoolExecutor(jobs, context, _begin, (folder,)) as workers,
     ):
-        for tests, verdict in workers.map(_whole, dict.fromkeys(m.tests for m in mutants)):
-            if verdict.code != workshop.PASSED:
-                sys.exit(f"unbroken code fails {tests} ({verdict.code}):\n{verdict.output}")
-        found = []
-        for result in workers.map(_try, mutants):
+        whole = dict(workers.map(_whole, dict.fromkeys(m.tests for m in mutants)))
+        bad = {tests: v for tests, v in whole.items() if v.code != workshop.PASSED}
+        for tests, verdict in bad.items():
+            print(f"unbroken code fails {tests} ({verdict.code}):\n{verdict.output}", flush=True)
+        found = [Result(m, "error", 0.0, "", "") for m in mutants if m.tests in bad]
+        for result in workers.map(_try, [m for m in mutants if m.tests not in bad]):
             print(line(result), flush=True)
             if result.state == "error":
                 print(result.output, flush=True)
