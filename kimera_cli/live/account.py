@@ -24,6 +24,7 @@ from kimera_cli.live.alive import SignsOfLife, has_switch
 from kimera_cli.live.bridge import Bridge, LoopOrder
 from kimera_cli.live.exposure import Exposure
 from kimera_cli.live.live_desk import LiveDesk
+from kimera_cli.live.upkeep import Upkeep
 from kimera_cli.telemetry import histogram
 from kimera_cli.venues.clients.catch_up import Interest
 from kimera_cli.venues.clients.stream import PrivateStream
@@ -44,6 +45,8 @@ from kimera_cli.venues.trading import Trading
 LATE_S = 1.0
 """An order that could not be sent for so long is not sent."""
 STREAM_UP_S = 60.0
+UNSENT = {"risk.order_in_doubt": "in_doubt", "venue.halted": "halted"}
+"""What the loop is told of an order that was not sent, by why it was not."""
 REPEAT_NS = 10_000_000_000
 """The same trouble is told once in so long."""
 
@@ -70,6 +73,7 @@ class Account:
     exposure: Exposure
     stream: PrivateStream = field(init=False)
     alive: SignsOfLife = field(init=False)
+    upkeep: Upkeep = field(init=False)
     failure: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -82,6 +86,7 @@ class Account:
     _gate_to_bytes: Any = field(default_factory=histogram.new_histogram)
     _reported: dict[str, int] = field(default_factory=dict)
     _running: asyncio.Task[None] | None = None
+    _keeping: asyncio.Task[None] | None = None
     _closing: bool = False
 
     @classmethod
@@ -117,6 +122,10 @@ class Account:
         folder = account_folder(trading.home, venue, client.account)
         made.alive = SignsOfLife(client, trading.world, folder, wanted)
         await made.alive.start()
+        made.upkeep = Upkeep(client.session, symbols, made._report)
+        desk.on_refusal = made.upkeep.suspect
+        made._keeping = asyncio.ensure_future(made.upkeep.run())
+        made._keeping.add_done_callback(made._done)
         return made
 
     @property
@@ -193,6 +202,8 @@ class Account:
             self._later(order, partial(self._cancel, order))
         while self._tasks:
             await asyncio.wait(self._tasks)
+        if self._keeping is not None:
+            self._keeping.cancel()
         await self.alive.stop()
         self.desk.journal.flush()
 
@@ -294,7 +305,7 @@ class Account:
 
     def _refuse(self, order: LoopOrder, error: KimeraError) -> None:
         self._report(error)
-        code = "in_doubt" if error.code == "risk.order_in_doubt" else "not_sent"
+        code = UNSENT.get(error.code, "not_sent")
         self.tell([self.bridge.refused(order, code, self.desk.now_ns)])
 
     def _report(self, error: KimeraError) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kimera_cli.venues.clients.order_entry import Signed
-from kimera_cli.venues.desk import Desk
+from kimera_cli.venues.desk import CHANGED, Desk
 from kimera_cli.venues.doubts import clear_doubt, refresh
 from kimera_cli.venues.orders.account_orders import OrderChange
 from kimera_cli.venues.orders.client_id import IntentKey, client_id
@@ -26,6 +26,8 @@ class LiveDesk(Desk):
     on_change: Callable[[OrderChange], None] = lambda change: None
     on_bytes: Callable[[str], None] = lambda client_id: None
     """Told when the first byte of an order is about to be written; what it raises withholds it."""
+    on_refusal: Callable[[], None] = lambda: None
+    """Told when the venue refused what fits its market, as far as that is known."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, entry: Entry) -> None:
@@ -44,6 +46,8 @@ class LiveDesk(Desk):
             raise
         if isinstance(outcome, Unknown):
             await clear_doubt(self, intent.client_id)
+        elif isinstance(outcome, Rejected) and outcome.reason in CHANGED:
+            self.on_refusal()
         # Refused for now: the strategy decides whether to ask again.
         self.withhold(intent.client_id, outcome.raw if isinstance(outcome, Rejected) else "")
 

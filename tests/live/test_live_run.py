@@ -124,7 +124,7 @@ MARKETS_BY = {
 
 def test_a_killed_run_is_settled_by_the_next(kimera: Any, served: Served) -> None:
     """SIGKILL to all of it while orders rest: the next start takes them back before it trades."""
-    words = args(served, *LIVELY, "--execute", "live")
+    words = args(served, *LIVELY, "--execute", "live", "--set", "live.dead_man_s=0")
     process = kimera.start(*words, "--for", "1h")
     assert process.stdout is not None
     resting = 0

@@ -20,6 +20,8 @@ from kimera_cli.venues.clients.values import UnreadableError
 from kimera_cli.venues.orders.outcome import AmendIntent, Balance, Intent, VenueFill, VenueOrder
 from kimera_cli.venues.wire.dialect import Dialect
 
+UNLISTED = "not listed any more"
+
 
 class Answer(NamedTuple):
     """A whole answer, its body parsed."""
@@ -81,12 +83,20 @@ class VenueApi(ABC):
     # --- markets
 
     def learn(self, listings: Iterable[Listing]) -> None:
-        """Remember markets, under all their names."""
+        """Remember all markets of the venue, under all their names.
+
+        One that is not among them any more is kept, for its orders, and is not traded.
+        """
+        gone = set(self.listings)
         for listing in listings:
+            gone.discard(listing.instrument.symbol)
             symbol = listing.instrument.symbol
             self.listings[symbol] = listing
             for name in (symbol, listing.name, *listing.other_names):
                 self._names[name] = symbol
+        for symbol in gone:
+            known = self.listings[symbol]
+            self.listings[symbol] = known._replace(trading=False, raw_status=UNLISTED)
 
     def symbol(self, name: Any) -> str:
         """Return the instrument's own name for a name in an answer."""
@@ -241,6 +251,11 @@ def listings_of(entries: Iterable[Any], make: Callable[[Any], Listing]) -> list[
     if odd and not found:
         raise UnreadableError(f"expected markets, was {odd} entries of another shape")
     return found
+
+
+def closed_by(entry: Mapping[str, Any], status: str, *flags: str) -> str:
+    """Return a market's status with what closes it; the status alone when no flag is set."""
+    return ", ".join([status, *(flag for flag in flags if entry.get(flag))])
 
 
 def bare(symbol: str) -> str:

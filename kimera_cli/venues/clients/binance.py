@@ -247,4 +247,6 @@ def _listing(entry: Mapping[str, Any]) -> Listing:
         min_notional=dec((notional or {}).get("minNotional", "0")),
     )
     status = entry["status"]
+    if entry.get("isSpotTradingAllowed") is False:
+        status += ", no spot trading"
     return Listing(instrument, entry["symbol"], status == "TRADING", status)

@@ -19,6 +19,7 @@ from kimera_cli.venues.clients.api import (
     Page,
     Refusal,
     VenueApi,
+    closed_by,
     fill_of,
     listings_of,
     more_of,
@@ -276,5 +277,6 @@ def _listing(entry: Mapping[str, Any]) -> Listing:
         max_qty=dec_or_none(entry.get("base_max_size")) or Decimal(0),
         min_notional=dec_or_none(entry.get("quote_min_size")) or Decimal(0),
     )
-    closed = entry.get("trading_disabled") or entry.get("cancel_only") or entry.get("is_disabled")
-    return Listing(instrument, entry["product_id"], not closed, text(entry.get("status")))
+    flags = ("is_disabled", "trading_disabled", "cancel_only", "view_only")
+    status = closed_by(entry, text(entry.get("status")) or "online", *flags)
+    return Listing(instrument, entry["product_id"], status == "online", status)

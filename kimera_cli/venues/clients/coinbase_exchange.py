@@ -18,6 +18,7 @@ from kimera_cli.venues.clients.api import (
     Page,
     Refusal,
     VenueApi,
+    closed_by,
     fill_of,
     listings_of,
     more_of,
@@ -201,6 +202,5 @@ def _listing(entry: Mapping[str, Any]) -> Listing:
         quote=entry["quote_currency"],
         min_notional=dec(entry.get("min_market_funds") or "0"),
     )
-    closed = entry.get("trading_disabled") or entry.get("cancel_only")
-    trading = entry["status"] == "online" and not closed
-    return Listing(instrument, entry["id"], trading, entry["status"])
+    status = closed_by(entry, entry["status"], "trading_disabled", "cancel_only")
+    return Listing(instrument, entry["id"], status == "online", status)

@@ -292,4 +292,7 @@ def _listing(entry: Mapping[str, Any]) -> Listing:
         max_qty=dec(most),
         min_notional=dec(entry["min-order-value"]),
     )
-    return Listing(instrument, entry["symbol"], entry["state"] == "online", entry["state"])
+    status = entry["state"]
+    if (by_api := entry.get("api-trading", "enabled")) != "enabled":
+        status += f", api-trading {by_api}"
+    return Listing(instrument, entry["symbol"], status == "online", status)

@@ -46,6 +46,8 @@ STATUS = {
     "canceled": "canceled",
     "expired": "expired",
 }
+TRADING = ("online", "limit_only", "post_only")
+"""States of a pair in which it takes orders; which ones, its refusals say."""
 RENAMED = {"XBT": "BTC", "XDG": "DOGE"}
 PRIVATE = "/0/private/"
 PERCENT = Decimal("0.01")
@@ -272,4 +274,4 @@ def _listing(key: str, pair: Mapping[str, Any]) -> Listing:
     common = f"{asset(base)}/{asset(quote)}"
     names = (key, pair["wsname"], common, bare(common))
     status = pair.get("status", "online")
-    return Listing(instrument, pair["altname"], status == "online", status, {}, names)
+    return Listing(instrument, pair["altname"], status in TRADING, status, {}, names)

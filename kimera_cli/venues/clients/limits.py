@@ -8,7 +8,11 @@ from kimera_cli.venues.clients.budget import ALL, ORDERS, Budget, Kind, Rule
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.orders.rules import rules_of
 
-KINDS: Mapping[str, frozenset[Kind]] = {"all": ALL, "orders": ORDERS}
+KINDS: Mapping[str, frozenset[Kind]] = {
+    "all": ALL,
+    "orders": ORDERS,
+    "queries": frozenset({"query"}),
+}
 DAY_S = 86_400
 PAUSE_S = 1.0
 """How long a venue is left alone that says "too many" without saying for how long."""

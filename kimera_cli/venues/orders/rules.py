@@ -71,7 +71,7 @@ class Window(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """A venue's limit: `units` in `period_s`, for orders or for everything."""
+    """A venue's limit: `units` in `period_s`, for orders, for queries, or for all requests."""
 
     scope: str
     units: Decimal
@@ -209,7 +209,7 @@ _ALL = (
             "cancel_resting": "cancel-oldest",
             "cancel_both": "cancel-both",
         },
-        budgets=(_budget("all", "15", "45"), _budget("orders", "60", "60")),
+        budgets=(_budget("queries", "15", "45"), _budget("orders", "60", "60")),
         fee_from="quote",
         fill_or_kill=False,
         amend=True,

@@ -287,3 +287,24 @@ def test_a_clock_that_is_off_by_a_minute_stops_new_orders(name: str) -> None:
             assert await client.queries.balances(), "questions are corrected and still work"
 
     run(work())
+
+
+@pytest.mark.parametrize("name", VENUES)
+@pytest.mark.parametrize("status", ["halt", "cancel_only", "delisted"])
+def test_a_market_that_stands_still_is_known_as_such(name: str, status: Any) -> None:
+    """Also one that the venue does not list any more."""
+
+    async def work() -> None:
+        async with serving(name) as rig:
+            client, at = await rig.client(name), rig.at[name]
+            assert client.session.listing(at.symbol).trading
+            at.exchange.set_status(at.market.symbol, status)
+            await client.session.learn_markets()
+            listing = client.session.listing(at.symbol)
+            assert not listing.trading
+            assert listing.raw_status not in ("", "online", "TRADING", "live", "Trading")
+            at.exchange.set_status(at.market.symbol, "trading")
+            await client.session.learn_markets()
+            assert client.session.listing(at.symbol).trading
+
+    run(work())
