@@ -20,7 +20,7 @@ from kimera_cli.journal.intents import account_folder
 from kimera_cli.kernels.histogram import histogram_add
 from kimera_cli.kernels.state import REQ_AMEND, REQ_CANCEL, REQ_NEW
 from kimera_cli.layouts import LIMIT
-from kimera_cli.live.alive import SignsOfLife, has_switch
+from kimera_cli.live.alive import SignsOfLife
 from kimera_cli.live.bridge import Bridge, LoopOrder
 from kimera_cli.live.exposure import Exposure
 from kimera_cli.live.live_desk import LiveDesk
@@ -118,9 +118,9 @@ class Account:
         await desk.warm(symbols)
         await made._listen(symbols)
         stay = await made._take_back()
-        wanted = limits.dead_man_s if has_switch(venue) and not stay else 0
+        wanted = 0 if stay else limits.dead_man_s  # it would cancel what is to be left alone
         folder = account_folder(trading.home, venue, client.account)
-        made.alive = SignsOfLife(client, trading.world, folder, wanted)
+        made.alive = SignsOfLife(client, made.stream, trading.world, folder, wanted)
         await made.alive.start()
         made.upkeep = Upkeep(client.session, symbols, made._report)
         desk.on_refusal = made.upkeep.suspect

@@ -10,9 +10,11 @@ import asyncio
 from pathlib import Path
 
 from kimera_cli.errors import VenueError
+from kimera_cli.venues.clients.session import RefusedError
+from kimera_cli.venues.clients.stream import PrivateStream
 from kimera_cli.venues.clients.venues import VenueClient
 from kimera_cli.venues.clients.world import World
-from kimera_cli.venues.dead_man import DeadMan
+from kimera_cli.venues.dead_man import DeadMan, StreamSwitch
 from kimera_cli.venues.guard import Pulse
 from kimera_cli.venues.orders.rules import rules_of
 
@@ -22,10 +24,12 @@ BEAT_S = 0.5
 class SignsOfLife:
     """Beats until `stop`. `seconds` 0: the venue's own switch is left alone."""
 
-    def __init__(self, client: VenueClient, world: World, folder: Path, seconds: int) -> None:
+    def __init__(
+        self, client: VenueClient, stream: PrivateStream, world: World, folder: Path, seconds: int
+    ) -> None:
         self._world = world
         self._pulse = Pulse.of(folder)
-        self._switch = DeadMan(client, world, _fit(client, seconds)) if seconds else None
+        self._switch = _switch(client, stream, world, seconds)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -34,9 +38,18 @@ class SignsOfLife:
         return self._switch is not None
 
     async def start(self) -> None:
-        """Arm the switch, and go on beating. VenueError when the venue does not take it."""
+        """Arm the switch, and go on beating. VenueError when the venue does not take it.
+
+        Where it must be allowed per account, that it is not is reported.
+        """
         if self._switch is not None:
-            await self._switch.beat()
+            try:
+                await self._switch.beat()
+            except RefusedError as error:
+                if not isinstance(self._switch, StreamSwitch):
+                    raise
+                self._world.report(error)
+                self._switch = None
         self._task = asyncio.ensure_future(self._beat())
 
     async def stop(self) -> None:
@@ -62,14 +75,14 @@ class SignsOfLife:
             await self._world.sleep(BEAT_S)
 
 
-def has_switch(venue: str) -> bool:
-    """Whether a venue has a timer that a client can keep from firing."""
-    switch = rules_of(venue).dead_man
-    return switch is not None and switch.kind == "timer"
-
-
-def _fit(client: VenueClient, seconds: int) -> int:
-    """Return the time nearest to what is wished that the venue takes."""
-    switch = rules_of(client.venue).dead_man
-    assert switch is not None
-    return int(min(max(seconds, switch.min_s), switch.max_s))
+def _switch(
+    client: VenueClient, stream: PrivateStream, world: World, seconds: int
+) -> DeadMan | StreamSwitch | None:
+    """Return the venue's switch, with the time nearest to what is wished that it takes."""
+    rules = rules_of(client.venue).dead_man
+    if rules is None or not seconds:
+        return None
+    fit = int(min(max(seconds, rules.min_s), rules.max_s))
+    if rules.kind == "timer":
+        return DeadMan(client, world, fit)
+    return StreamSwitch(client, stream, fit)

@@ -4,6 +4,8 @@
 rests. It is refreshed at a third of its time, so that two refreshes may be lost. Which venues have
 one, and what it cancels, is in the rules (`dead_man`); where there is none, `kimera trade guard`
 watches from another process.
+
+Bybit's is tied to the private stream (`StreamSwitch`): whoever keeps the stream keeps it quiet.
 """
 
 from __future__ import annotations
@@ -11,11 +13,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kimera_cli.errors import UsageError
+from kimera_cli.venues.clients.stream import PrivateStream
 from kimera_cli.venues.clients.venues import VenueClient
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.orders.rules import rules_of
 
 _NS = 1_000_000_000
+
+
+@dataclass
+class StreamSwitch:
+    """The switch of a venue that has tied it to the private stream."""
+
+    client: VenueClient
+    stream: PrivateStream
+    seconds: int
+
+    async def beat(self) -> bool:
+        """Set how long a silence may last, and tie the switch to the stream, both once.
+
+        RefusedError where the account may not have it.
+        """
+        if self.stream.protected_s:
+            return False
+        await self.client.queries.dead_man(self.seconds)
+        self.stream.protect(self.seconds)
+        return True
+
+    async def disarm(self) -> None:
+        """Untie it: at an orderly end, when what rests is meant to stay."""
+        self.stream.protect(0)
 
 
 @dataclass

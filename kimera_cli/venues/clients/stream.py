@@ -66,6 +66,8 @@ class PrivateStream:
         self.connections = self.attempts = self.unreadable = 0
         self.up = asyncio.Event()
         """Set while the stream is there and caught up."""
+        self.protected_s = 0.0
+        """After so long a silence of ours the venue cancels our orders; 0: it does not."""
         self._make = make
         self._stop = asyncio.Event()
         self._socket: Socket | None = None
@@ -93,6 +95,19 @@ class PrivateStream:
             self.world.report(self._lost(why))
             wait_s = self.patience.backoff.wait_s(max(0, self.attempts - 1), self.world.random)
             await self._nap(wait_s)
+
+    def protect(self, seconds: float) -> None:
+        """Tie the venue's dead-man switch to this stream, now and anew at each connection (0: untie
+        it): it fires when the venue hears nothing for so long.
+        """
+        self.protected_s = seconds
+        if self.up.is_set():
+            self._tie(seconds > 0)
+
+    def _tie(self, on: bool) -> None:
+        dialect, socket = self._dialect, self._socket
+        if dialect is not None and socket is not None and (message := dialect.protect(on)):
+            socket.send(message)
 
     def stop(self) -> None:
         """End the connection and `run`."""
@@ -149,6 +164,8 @@ class PrivateStream:
         held, self._held = self._held or [], None
         for event in held:
             self.catch_up.tell(event)
+        if self.protected_s:
+            self._tie(True)
         self.up.set()
         await self._watch(dialect, socket)
 
@@ -163,7 +180,8 @@ class PrivateStream:
             elif now() - heard_ns > patience.silence_s * _NS:
                 socket.close(f"silence for {patience.silence_s:g} s")
                 return
-            if now() - pinged_ns > dialect.ping_every_s * _NS:
+            every_s = min(dialect.ping_every_s, self.protected_s / 3 or dialect.ping_every_s)
+            if now() - pinged_ns > every_s * _NS:
                 pinged_ns = now()
                 self._ping(dialect, socket)
             if self._wants_fills.is_set():
@@ -172,8 +190,6 @@ class PrivateStream:
             if now() - asked_ns > patience.audit_s * _NS:
                 asked_ns = now()
                 await self._audit(socket)
-            if self.client.session.clock.due:
-                await self.client.session.probe_clock()
 
     async def _audit(self, socket: Socket) -> None:
         """End the connection when the venue knows fills that the stream did not tell in time."""
@@ -216,6 +232,8 @@ class PrivateStream:
         self._acked += told.acked
         if self._acked >= dialect.subscriptions:
             self._all_acked.set()
+        if told.unprotected:
+            self.world.report(_unprotected(dialect, told.unprotected))
         if told.ask_fills:
             self._wants_fills.set()
         for event in told.events:
@@ -270,6 +288,15 @@ class PrivateStream:
             venue=self.client.venue,
             attempt=self.attempts,
         )
+
+
+def _unprotected(dialect: StreamDialect, said: str) -> VenueError:
+    return VenueError(
+        "venue.no_dead_man",
+        f"expected {dialect.api.venue} to cancel orders when the stream falls silent, was {said}",
+        "its account manager switches that on; kimera trade guard watches from another process",
+        venue=dialect.api.venue,
+    )
 
 
 def _refused(dialect: StreamDialect, said: str) -> VenueError:

@@ -1,4 +1,4 @@
-"""Bybit's private websocket: the topics `order`, `execution` and `wallet`.
+"""Bybit's private websocket: the topics `order`, `execution`, `wallet`, and `dcp.spot` if wanted.
 
 https://bybit-exchange.github.io/docs/v5/websocket/private/order. The login is signed for until a
 time ahead. One subscription for all topics, one confirmation.
@@ -23,6 +23,7 @@ from kimera_cli.venues.orders.outcome import (
 )
 
 TOPICS = ("order", "execution", "wallet")
+PROTECTION = "dcp.spot"
 LOGIN_MS = 10_000
 """How far ahead the login's time lies."""
 
@@ -48,9 +49,16 @@ class BybitStream(StreamDialect):
         """Asked for every 20 s."""
         return b'{"op":"ping"}'
 
+    def protect(self, on: bool) -> bytes:
+        """Disconnect protection of spot orders; the account manager allows it."""
+        op = "subscribe" if on else "unsubscribe"
+        return json_text({"req_id": PROTECTION, "op": op, "args": [PROTECTION]}).encode()
+
     def read(self, message: bytes) -> Told:
         """A confirmation or a push."""
         body = parsed(message)
+        if body.get("req_id") == PROTECTION:
+            return NOTHING if body.get("success") else Told(unprotected=text(body.get("ret_msg")))
         if topic := body.get("topic"):
             return Told(events=self._push(topic.split(".")[0], body))
         if body.get("success") is False:

@@ -32,6 +32,8 @@ class Told(NamedTuple):
     """`lost` because of who asks: the login or the subscription was refused."""
     ask_fills: bool = False
     """Something was executed whose fills must be asked for."""
+    unprotected: str = ""
+    """Why the venue does not tie its dead-man switch to this stream; empty: not said."""
 
 
 NOTHING = Told()
@@ -67,6 +69,10 @@ class StreamDialect(ABC):
 
     def ping(self, ts_ns: int) -> bytes:
         """Return the venue's own ping; empty: the protocol's is used."""
+        return b""
+
+    def protect(self, on: bool) -> bytes:
+        """Tie the venue's dead-man switch to this connection, or untie it; empty: it has none."""
         return b""
 
     @abstractmethod

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from kimera_cli.venues.dead_man import DeadMan
+import asyncio
+
+from kimera_cli.venues.clients.stream import TICK_S
+from kimera_cli.venues.dead_man import DeadMan, StreamSwitch
 from kimera_cli.venues.faults.refusals import refused
-from kimera_cli.venues.faults.scenario import Scenario, expect
+from kimera_cli.venues.faults.scenario import Scenario, expect, until
 from kimera_cli.venues.faults.stage import NS, Stage
 from kimera_cli.venues.orders.machine import Phase
 from kimera_cli.venues.orders.rules import Rules, rules_of
 
 HOUR_S = 3600
+SILENT_S = 12
 
 
 async def dead_man(stage: Stage) -> None:
@@ -38,6 +42,46 @@ async def dead_man(stage: Stage) -> None:
     stage.venue.tick()
     await desk.sync()
     expect(stage.state(after).phase is Phase.OPEN, "expected nothing to fire once it is off")
+
+
+async def silent_stream(stage: Stage) -> None:
+    """F21 where the switch is tied to the private stream."""
+    desk, stream = stage.desk, stage.stream
+    assert stream is not None
+    man = StreamSwitch(desk.client, stream, SILENT_S)
+    expect(await man.beat(), "expected the switch to be set")
+    state = await stage.order()
+    for _ in range(6):  # twice its time, kept alive by the stream itself
+        await stage.time.pass_by(SILENT_S / 3)
+        await asyncio.sleep(2 * TICK_S)
+        stage.venue.tick()
+    await desk.sync()
+    expect(stage.state(state).phase is Phase.OPEN, "expected it to be kept while we live")
+    await _gone(stage)
+    told = f"expected it found canceled, was {stage.state(state).phase}"
+    expect(stage.state(state).phase is Phase.CANCELED, told)
+    after = await stage.order()
+    again = await stage.listen()
+    again.protect(SILENT_S)
+    await StreamSwitch(desk.client, again, SILENT_S).disarm()
+    await asyncio.sleep(2 * TICK_S)  # the venue hears of it
+    await _gone(stage)
+    expect(stage.state(after).phase is Phase.OPEN, "expected nothing to fire once it is off")
+
+
+async def _gone(stage: Stage) -> None:
+    """Let the private stream end, and more time pass than the switch gives it."""
+    stream = stage.stream
+    assert stream is not None
+    stream.stop()
+    await until(lambda: not stream.up.is_set(), "expected the end of the private stream")
+    await stage.time.pass_by(SILENT_S + 1)
+    stage.venue.tick()
+    await stage.desk.sync()
+
+
+def _has_silence(rules: Rules) -> bool:
+    return rules.dead_man is not None and rules.dead_man.kind == "heartbeat"
 
 
 def _has_timer(rules: Rules) -> bool:
@@ -69,5 +113,13 @@ async def jumps(stage: Stage) -> None:
 
 SCENARIOS = [
     Scenario("F21", "rest", "dead-man switch fires: found canceled", dead_man, at=_has_timer),
+    Scenario(
+        "F21",
+        "websocket",
+        "tied to the stream, which falls silent: found canceled",
+        silent_stream,
+        at=_has_silence,
+        listens=True,
+    ),
     Scenario("F23", "rest", "wall clock jumps by an hour: timers unmoved, cancels only", jumps),
 ]

@@ -286,3 +286,18 @@ def test_a_stream_whose_login_is_refused_ends_with_that(name: str) -> None:
             assert wrong not in str(caught.value)
 
     run(work())
+
+
+def test_a_venue_that_does_not_protect_the_account_is_told_of_and_the_stream_stays() -> None:
+    """Bybit's account manager has not allowed disconnect protection."""
+
+    async def work() -> None:
+        async with listening("bybit") as on:
+            await on.up()
+            told = b'{"success":false,"ret_msg":"no","op":"subscribe","req_id":"dcp.spot"}'
+            on.stream._message(told)
+            assert [e.code for e in on.rig.reported] == ["venue.no_dead_man"]
+            assert on.stream.up.is_set()
+            assert on.stream.connections == 1
+
+    run(work())

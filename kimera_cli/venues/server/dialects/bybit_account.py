@@ -133,6 +133,8 @@ class PrivateConversation(AccountConversation):
         self._answer(request, True, "")
         if op == "unsubscribe":
             self._topics -= set(topics)
+            if set(topics) & set(PROTECTED):
+                self.dialect.protection.disarm(key.account)
             return
         self._topics |= set(topics)
         if set(topics) & set(PROTECTED):

@@ -46,6 +46,10 @@ class Protection:
         """A websocket of the account subscribed to the topic: it is protected from now on."""
         self._heard[account] = self._exchange.clock.now_ns()
 
+    def disarm(self, account: int) -> None:
+        """The account gave the topic up."""
+        self._heard.pop(account, None)
+
     def hear(self, account: int) -> None:
         """A protected websocket of the account was heard."""
         if account in self._heard:
