@@ -7,6 +7,10 @@ subscriptions bring none, the connection is made anew at last.
 A channel is silent when it brought nothing for its limit while the connection lived. It is
 subscribed anew; a silent book is marked first. If that brings nothing either (a market where
 nothing happens), the limit doubles up to sixteen times.
+
+Where the venue can be asked for the number of its book, it is asked after half of the limit: as
+long as it is the number of our last change, nothing has happened, and neither the book nor the
+connection is given up. A number beyond ours proves nothing: what makes it may be on its way.
 """
 
 from __future__ import annotations
@@ -68,6 +72,8 @@ class Silence:
     heard: int = 0
     since_ns: int = 0
     doublings: int = 0
+    asked: bool = False
+    """Whether the venue was asked if anything happened."""
 
     def check(self, heard: int, now_ns: int) -> bool:
         """Tell whether the channel has been silent for its limit; then it begins anew, longer.
@@ -76,12 +82,19 @@ class Silence:
         """
         if heard != self.heard or not self.since_ns:
             self.doublings = self.doublings if heard == self.heard else 0
-            self.heard, self.since_ns = heard, now_ns
+            self.heard, self.since_ns, self.asked = heard, now_ns, False
             return False
         if now_ns - self.since_ns < self.limit_ns << self.doublings:
             return False
         self.since_ns = now_ns
         self.doublings = min(self.doublings + 1, _DOUBLINGS)
+        return True
+
+    def is_half_over(self, now_ns: int) -> bool:
+        """Tell, once, that half of the limit has passed in silence."""
+        if self.asked or now_ns - self.since_ns < self.limit_ns >> 1:
+            return False
+        self.asked = True
         return True
 
 
@@ -103,6 +116,7 @@ class Attendant:
         self.instruments = dict(zip(intake.reader.numbers, intake.reader.instruments, strict=True))
         self.asking = {number: Asking() for number in intake.books}
         self.auditor = self._auditor()
+        self._proving: set[asyncio.Task[None]] = set()
         self.resubscriptions = 0
         self._silences: dict[tuple[int, Kind], Silence] = {}
         self._send: Callable[[bytes], None] | None = None
@@ -134,6 +148,9 @@ class Attendant:
         """The connection is gone; answers to what was asked on it are of no use."""
         self._send = None
         self.auditor.lost()
+        for task in self._proving:
+            task.cancel()
+        self._proving.clear()
         for asking in self.asking.values():
             asking.good_ns = 0
             if asking.task is not None:
@@ -146,10 +163,42 @@ class Attendant:
             return
         now = self.around.monotonic_ns()
         for (number, kind), silence in self._silences.items():
-            if silence.check(self.intake.heard(number, kind), now):
+            proved = self._proved(number) if kind == "depth" else 0
+            if silence.check(self.intake.heard(number, kind) + proved, now):
                 self._silent(number, kind)
+            elif kind == "depth" and self._proves(number) and silence.is_half_over(now):
+                self._prove(number)
         self.auditor.check()
         self.see_to_books()
+
+    @property
+    def proofs(self) -> int:
+        """How often every book of the connection was proved to stand still."""
+        return min((self._proved(number) for number in self.intake.books), default=0)
+
+    def _proved(self, number: int) -> int:
+        book = self.intake.books.get(number)
+        return 0 if book is None else book.counts.proved
+
+    def _proves(self, number: int) -> bool:
+        """Tell whether a book is one that silence may be right of."""
+        rule, book = self.dialect.books, self.intake.books.get(number)
+        return bool(rule and rule.proof and book is not None and book.good)
+
+    def _prove(self, number: int) -> None:
+        """Ask whether anything has happened."""
+        rule, instrument = self.dialect.books, self.instruments[number]
+        assert rule is not None
+        assert rule.proof is not None
+        task = asyncio.ensure_future(self._ask_proof(number, rule.proof(instrument)))
+        self._proving.add(task)
+        task.add_done_callback(self._proving.discard)
+
+    async def _ask_proof(self, number: int, url: str) -> None:
+        try:
+            self.intake.prove(number, await self.fetch(url), self.around.now_ns())
+        except VenueError as error:
+            self.around.report(error)
 
     def see_to_books(self) -> None:
         """Ask for what books want, as far as it is time."""
@@ -206,6 +255,7 @@ class Attendant:
         try:
             payload = await self.fetch(url)
             self.intake.answer(number, payload, self.around.now_ns())
+            self._confirm(number, asking)
         except VenueError as error:
             pause_s = float(error.details.get("retry_after_s", 0.0))
             soonest = self.around.monotonic_ns() + int(pause_s * _NS)
@@ -214,6 +264,12 @@ class Attendant:
         finally:
             asking.task = None
         self.see_to_books()
+
+    def _confirm(self, number: int, asking: Asking) -> None:
+        """Where nothing moves, the second answer is soon: the first was no failure."""
+        if self.intake.books[number].unsure:
+            soon = self.around.monotonic_ns() + int(self.patience.quiet_s * _NS)
+            asking.again_ns = min(asking.again_ns, soon)
 
     def _subscribe(self, instrument: Instrument, kind: Kind) -> None:
         """Take a channel's subscription back and ask for it anew."""

@@ -94,6 +94,7 @@ def _books(url: str, limit: int) -> BookRule:
     return BookRule(
         "kimera_cli.feeds.sync_range:RangeSync",
         snapshot=lambda each: f"{url}?symbol={each.symbol}&limit={limit}",
+        proof=lambda each: f"{url}?symbol={each.symbol}&limit=5",
     )
 
 

@@ -64,6 +64,10 @@ class Link:
 class Attending(Protocol):
     """Who sees to a connection's books; all calls come in the loop's thread."""
 
+    @property
+    def proofs(self) -> int:
+        """How often the venue has said by another way that its silence is right."""
+
     def connected(self, send: Callable[[bytes], None], drop: Callable[[], None]) -> None:
         """A connection came about and its streams were asked for.
 
@@ -79,6 +83,8 @@ class Attending(Protocol):
 
 class Nobody:
     """Attends to nothing."""
+
+    proofs = 0
 
     def connected(self, send: Callable[[bytes], None], drop: Callable[[], None]) -> None:
         """Nothing to do."""
@@ -189,7 +195,7 @@ class FeedClient:
         transport, now = self._transport, self.around.monotonic_ns()
         if transport is None:
             return
-        heard = self.counts.messages - self.counts.echoes
+        heard = self._signs()
         if heard != self._heard:
             self._heard, self._heard_ns = heard, now
         elif now - self._heard_ns >= self.link.silence_s * _NS and not self.pump.blocked:
@@ -200,6 +206,10 @@ class FeedClient:
         if self.link.ping and now - self._pinged_ns >= self.link.ping_every_s * _NS:
             self._pinged_ns = now
             transport.send(WSMsgType.TEXT, self.link.ping)
+
+    def _signs(self) -> int:
+        """Return a number that changes with each sign that nothing of the market is missing."""
+        return self.counts.messages - self.counts.echoes + self.attending.proofs
 
     async def _connection(self, listener: Listener) -> str:
         """Return how the connection ended, or why there was none."""
@@ -229,7 +239,7 @@ class FeedClient:
     def _connected(self, transport: WSTransport) -> None:
         self.connections += 1
         self._transport = transport
-        self._heard = self.counts.messages - self.counts.echoes
+        self._heard = self._signs()
         self._heard_ns = self._pinged_ns = self.around.monotonic_ns()
         for each in self.link.subscriptions:
             transport.send(WSMsgType.TEXT, each)

@@ -63,13 +63,15 @@ class BookRule:
 
     `sync` is the state machine as `module:class`. `snapshot` is the REST address of a whole book,
     `request` the message that asks for one on the socket; a venue has one of them where books do
-    not begin by themselves. `audit` is the REST address of a book that the own one is compared
-    with. `numbered`: all messages of a connection have one sequence.
+    not begin by themselves. `proof` is the REST address of a small book whose number tells whether
+    anything happened since the last change. `audit` is the REST address of a book that the own one
+    is compared with. `numbered`: all messages of a connection have one sequence.
     """
 
     sync: str
     snapshot: Callable[[Instrument], str] | None = None
     request: Callable[[Instrument], bytes] | None = None
+    proof: Callable[[Instrument], str] | None = None
     audit: Callable[[Instrument], str] | None = None
     numbered: bool = False
 

@@ -110,6 +110,10 @@ class Intake:
         events = self.reader.snapshot(payload, number, ts_local_ns)
         self._show(self.books[number].whole(events))
 
+    def prove(self, number: int, payload: bytes, ts_local_ns: int) -> None:
+        """Take the answer whether anything happened; VenueError `venue.frame`: cannot be read."""
+        self.books[number].prove(self.reader.snapshot(payload, number, ts_local_ns))
+
     def watch(self, number: int) -> None:
         """A book is asked for, to compare the own one with."""
         book = self.books[number]

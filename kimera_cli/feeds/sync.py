@@ -78,6 +78,8 @@ class SyncCounts:
     """Of these, times that it was another one."""
     silences: int = 0
     """Times that the channel was silent for too long."""
+    proved: int = 0
+    """Times that it was silent and the venue said that nothing had happened."""
     stale: int = 0
     """Whole books that were too old to be continued."""
     repeated: int = 0
@@ -124,6 +126,11 @@ class BookSync(ABC):
         return 0
 
     @property
+    def unsure(self) -> bool:
+        """Whether one more whole book, soon, would tell if the first is one of now."""
+        return False
+
+    @property
     def good(self) -> bool:
         """Whether what was shown is the venue's book."""
         return bool(self.row["state"] == GOOD)
@@ -156,6 +163,10 @@ class BookSync(ABC):
     @abstractmethod
     def hold(self, message: Events) -> list[Events]:
         """Take a change while the book is not good; return what may be shown."""
+
+    def prove(self, message: Events) -> None:
+        """Take what the venue says of itself now: silence is right while its number is ours."""
+        self.counts.proved += self.good and int(message[0]["seq"]) == int(self.row["last"])
 
     def touched(self, message: Events) -> None:  # noqa: B027 - most rules watch nothing
         """A message passed that was to be looked at."""

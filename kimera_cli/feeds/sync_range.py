@@ -36,12 +36,19 @@ class RangeSync(BookSync):
         super().__init__(row, number, instrument)
         self._kept: deque[Events] = deque(maxlen=KEPT)
         self._snapshot: Events | None = None
+        self._differed = False
 
     def forget(self) -> None:
         """Drop what waits."""
         self.counts.dropped += len(self._kept)
         self._kept.clear()
         self._snapshot = None
+        self._differed = False
+
+    @property
+    def unsure(self) -> bool:
+        """Whether there is one answer, and nothing to tell its age by."""
+        return self._snapshot is not None and not self._kept and not self._differed
 
     @property
     def waiting(self) -> int:
@@ -73,6 +80,7 @@ class RangeSync(BookSync):
         if before is not None and before[0]["seq"] == message[0]["seq"]:
             self._snapshot = None
             return self.show([message])
+        self._differed = before is not None
         self.reason = "the age of the snapshot is not known before the first change"
         return []
 

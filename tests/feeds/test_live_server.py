@@ -33,6 +33,7 @@ from kimera_cli.venues.server.build import Setup, build_host
 from kimera_cli.venues.server.dialects import available
 from kimera_cli.venues.server.faults import Rule
 from kimera_cli.venues.server.listen import Listener
+from kimera_cli.venues.server.model import OrderRequest
 
 VENUES = sorted(available())
 TURN_NS = 20_000_000
@@ -256,6 +257,55 @@ def test_a_connection_that_is_cut_is_made_anew(venue: str) -> None:
 
     rig.play(script)
     assert rig.codes() == {"venue.disconnected"}
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_market_that_stands_still_is_shown_on_every_connection(venue: str) -> None:
+    """No change tells the age of a whole book: where it is asked for, two that agree are one."""
+    rig = Rig([venue])
+
+    async def script(rig: Rig) -> None:
+        stand_still(rig)
+        for _ in range(3):
+            rig.cut(venue)
+            await rig.turns(lambda: not rig.shown.good[0])
+            await rig.turns(lambda: rig.shown.good[0] and rig.right())
+
+    rig.play(script)
+
+
+def test_a_market_that_stands_still_stays_shown_where_its_number_proves_it() -> None:
+    """For longer than any patience with channel or connection; then it moves, unheard."""
+    venue = "binance"
+    rig = Rig([venue])
+
+    async def script(rig: Rig) -> None:
+        stand_still(rig)
+        await rig.turns(lambda: rig.counts().proved)
+        before, begun_ns = rig.counts().lost, rig.now_ns
+        await rig.turns(lambda: rig.now_ns - begun_ns > 60 * NS)
+        assert rig.counts().lost == before
+        assert rig.shown.good[0]
+        assert rig.right()
+        rig.host.faults.add(Rule("frame.out", "drop", match=BOOKS[venue], count=None))
+        exchange = rig.host.venues[venue].exchange
+        maker = exchange.open_account("mover", {"BTC": "10"}).id
+        exchange.place(
+            maker, OrderRequest(exchange.markets[0].symbol, "sell", "limit", "1", "55000")
+        )
+        begun_ns = rig.now_ns
+        await rig.turns(lambda: not rig.shown.good[0])
+        assert rig.now_ns - begun_ns < 6 * NS, "a proof of before holds no longer than it did"
+        rig.host.faults.clear()
+        await rig.turns(lambda: rig.shown.good[0])
+
+    rig.play(script)
+
+
+def stand_still(rig: Rig) -> None:
+    for venue in rig.host.venues.values():
+        for background in venue.background:
+            background.rate = 0.0  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("action", ["empty", "truncate", "drop", "reply"])

@@ -216,6 +216,23 @@ AUDIT = (
 
 SILENCE = (
     Mutant(
+        "any answer of the venue proves that nothing has happened", f"{_F}/sync.py",
+        'self.counts.proved += self.good and int(message[0]["seq"]) == int(self.row["last"])',
+        "self.counts.proved += self.good",
+        f"{_T}/test_live_server.py -k 'stands_still and stays'",
+    ),
+    Mutant(
+        "the second answer of a market that stands still may be long in coming", f"{_F}/attend.py",
+        "            asking.again_ns = min(asking.again_ns, soon)", "            pass",
+        f"{_T}/test_live_server.py -k 'stands_still and binance'",
+    ),
+    Mutant(
+        "a connection that is silent for good reason is given up", f"{_F}/client.py",
+        "return self.counts.messages - self.counts.echoes + self.attending.proofs",
+        "return self.counts.messages - self.counts.echoes",
+        f"{_T}/test_live_server.py -k 'stands_still and stays'",
+    ),
+    Mutant(
         "a silent channel is not noticed", f"{_F}/attend.py",
         "if now_ns - self.since_ns < self.limit_ns << self.doublings:", "if self.since_ns:",
         f"{_T}/test_attend.py",
