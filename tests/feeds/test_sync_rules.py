@@ -356,6 +356,20 @@ def test_an_okx_snapshot_without_a_number_is_no_book() -> None:
     assert not desk.book.good
 
 
+@pytest.mark.parametrize("make", [Okx, Bybit, Coinbase, Kraken, Binance], ids=lambda m: m.venue)
+def test_a_crossed_whole_book_is_no_book(make: type[Model]) -> None:
+    desk = Desk(make)
+    desk.model.levels = {(BID, 5001): 3, (ASK, 5000): 4}
+    desk.intake.connected()
+    desk.give(*desk.model.subscribed())
+    for _ in range(2):
+        if desk.book.wants is Want.SNAPSHOT:
+            desk.answer(desk.model.answer())
+    assert not desk.book.good
+    assert desk.book.counts.crossed >= 1
+    assert not any(len(each) > 1 for each in desk.events), "nothing but marks"
+
+
 def test_a_kraken_snapshot_with_another_checksum_is_no_book() -> None:
     desk = Desk(Kraken)
     desk.intake.connected()

@@ -79,7 +79,7 @@ BOOKS = (
     Mutant(
         "a crossed snapshot is shown", f"{_F}/sync.py",
         "if self.book.best_bid_ticks >= self.book.best_ask_ticks:", "if not self.book:",
-        f"{_MODELS} 'okx or bybit or binance'",
+        _RULES,
     ),
     Mutant(
         "a repeated message is taken for a restart", f"{_F}/sync.py",
@@ -98,12 +98,6 @@ BOOKS = (
         "a late snapshot is taken", f"{_F}/sync.py",
         'return bool(timed and message[0]["ts_exch_ns"] < self.row["ts_exch_ns"])', "return False",
         _RULES,
-    ),
-    Mutant(
-        "a new connection goes on with the old book's changes", f"{_F}/sync.py",
-        '        self.row["ts_exch_ns"] = 0\n        self.forget()\n',
-        '        self.row["ts_exch_ns"] = 0\n',
-        f"{_MODELS} 'binance or htx'",
     ),
     Mutant(
         "a crossed message's rest is kept as good", f"{_F}/sync.py",
