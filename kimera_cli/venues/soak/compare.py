@@ -99,9 +99,8 @@ def same_book(book: Json, there: Json) -> str:
         theirs = [(Decimal(px), Decimal(qty)) for px, qty in there[side]][: len(ours)]
         expect(ours, f"expected {side}, was none")
         expect(ours == theirs, f"{side}: expected {_told(theirs)}, was {_told(ours)}")
-    return (
-        f"{len(book['bids'])} and {len(book['asks'])} levels of the book, lost {book['lost']} times"
-    )
+    levels = len(book["bids"]) + len(book["asks"])
+    return f"the {levels} best levels of the book; lost {book['lost']} times"
 
 
 def _told(levels: list[tuple[Decimal, Decimal]]) -> str:

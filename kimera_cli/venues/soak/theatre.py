@@ -145,7 +145,7 @@ class Theatre:
         chance = random.Random(plan.seed)
         end = self.seconds + plan.seconds
         for act in acts(plan.seed, self.targets, plan.execute, plan.gap_s, plan.kill_s):
-            self._wait(min(act.wait_s, end - self.seconds))
+            self.wait(min(act.wait_s, end - self.seconds))
             if self.seconds >= end:
                 return
             expect(not self._ended(), f"expected the run to live, {self._how()}")
@@ -174,7 +174,8 @@ class Theatre:
     def _take_back(self, rule: int) -> None:
         self.control.delete(f"/faults?id={rule}")
 
-    def _wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
+        """Let time pass; what is to follow, follows in its time."""
         end = self.seconds + seconds
         while True:
             self._follow(self.seconds)
@@ -198,14 +199,14 @@ class Theatre:
         """No faults any more; wait until nothing is in doubt, and let the market stand still."""
         self._follow(float("inf"))
         self.control.delete("/faults")
-        self._wait(CALM_S)
+        self.wait(CALM_S)
         self.plan.note("no more faults: waiting until no order is in doubt")
         clear = wait_for(lambda: self._ended() or not self.doubts(), DOUBT_S)
         expect(not self._ended(), f"expected the run to live, {self._how()}")
         expect(clear, f"expected no order in doubt, was {', '.join(self.doubts())}")
         for target in self.targets:
             self.control.post(f"/{target.venue}/flow", {"rate": 0})
-        self._wait(STILL_S)
+        self.wait(STILL_S)
         for venue, symbol in self.targets:
             self.books[venue] = self.control.get(f"/{venue}/book?symbol={symbol}&depth={LEVELS}")
         assert self.run is not None
@@ -261,10 +262,7 @@ def opened(plan: Plan, folder: Path) -> Iterator[Theatre]:
     )  # fmt: skip
     theatre: Theatre | None = None
     try:
-        up = wait_for(lambda: server.out.stat().st_size or server.code is not None, UP_S)
-        if not up or server.code is not None:
-            raise RunError("run.soak", f"expected a venue server, was {server.last_words()}")
-        told = next(iter(lines(server.out)))
+        told = _listening(server)
         found = [(name, load(name).default_markets()[0]) for name in plan.venues]
         theatre = Theatre(
             plan, folder, server, Control(told["control_port"]),
@@ -276,3 +274,14 @@ def opened(plan: Plan, folder: Path) -> Iterator[Theatre]:
         if theatre is not None and theatre.run is not None:
             theatre.run.end()
         server.end()
+
+
+def _listening(server: Group) -> Json:
+    """Return where the server is; RunError `run.soak` when it does not come up."""
+
+    def said() -> list[Json]:
+        return [each for each in lines(server.out) if each["type"] == "venue_listening"]
+
+    if not wait_for(lambda: said() or server.code is not None, UP_S) or not said():
+        raise RunError("run.soak", f"expected a venue server, was {server.last_words()}")
+    return said()[0]
