@@ -278,7 +278,7 @@ def _prices(twins: list[Twin]) -> dict[str, Any]:
         facts |= {noun: here[0], f"replay_{noun}": there[0]}
         facts |= {f"{name}_px": here[1], f"replay_{name}_px": there[1]}
         if here[1] and there[1]:
-            facts[f"{name}_worse_bps"] = sign * (here[1] / there[1] - 1.0) * 1e4
+            facts[f"{name}_worse_bps"] = sign * (here[1] / there[1] - 1.0) * 1e4 + 0.0
     return facts
 
 
