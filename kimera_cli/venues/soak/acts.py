@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from kimera_cli.units import NS_PER_S
 from kimera_cli.venues.faults.changes import CANCELED
-from kimera_cli.venues.faults.feeds import CHECKSUMS
+from kimera_cli.venues.faults.feed_stage import BOOKS
+from kimera_cli.venues.faults.feeds import BIDS, CHECKSUMS, WHOLE
 from kimera_cli.venues.faults.stage import PLACED
 from kimera_cli.venues.orders.rules import rules_of
 
@@ -23,6 +24,8 @@ LONGEST_DOUBT_S = 60
 """Where a lost request could be executed for longer, none is lost: nothing is sent meanwhile."""
 KILLS = ("kill_all", "kill_main", "kill_part")
 """SIGKILL for all processes of the run, for the one that began it, or for one that it began."""
+CROSSING = "60000"
+"""Price of a bid above every ask of the markets that are traded."""
 ASKED = "^GET|^POST /0/private/(Open|Closed|Query|Trades|Balance)"
 
 
@@ -139,12 +142,25 @@ def _of_frames(venue: str) -> dict[str, Kind]:
         "frames: unknown": out(action="insert", body='{"no":"such message"}'),
         "frames: none for 4 s": out(action="drop", count=None)._replace(lasts_s=4.0),
     }
+    found |= _of_books(venue)
     if venue in CHECKSUMS:
         found["frames: wrong checksum"] = _rule(
             venue, "frame.out", "replace", '"checksum"',
             pattern='"checksum":[0-9]+', body='"checksum":1',
         )  # fmt: skip
     return found
+
+
+def _of_books(venue: str) -> dict[str, Kind]:
+    """Books that are crossed, or those of an earlier connection."""
+    pattern, bid = BIDS[venue]
+    body, match = bid.replace("{price}", CROSSING), f"{BOOKS[venue]}.*{pattern}"
+    crossed = _rule(venue, "frame.out", "replace", match, pattern=pattern, body=body)
+    if venue in WHOLE:
+        old = _rule(venue, "frame.out", "stale", WHOLE[venue], count=2)
+    else:
+        old = _rule(venue, "request.after", "stale", "depth", count=2)
+    return {"books: crossed": crossed, "books: old": old}
 
 
 def _of_connections(venue: str) -> dict[str, Kind]:

@@ -46,7 +46,7 @@ def test_no_kills_where_none_are_wanted() -> None:
 
 def test_a_paper_run_meets_no_fault_of_orders() -> None:
     kinds = {a.kind.split(":")[0] for a in islice(acts(1, TARGETS, "paper", 1.0, 0.0), MANY)}
-    assert kinds == {"query", "frames", "connections", "venue"}
+    assert kinds == {"query", "frames", "books", "connections", "venue"}
 
 
 def test_orders_are_lost_only_where_that_can_be_proved_within_the_soak() -> None:
