@@ -233,15 +233,16 @@ class OrderEntry:
             return Unknown(
                 why=Reason.NO_ANSWER, detail=error.message, ts_ns=self.session.clock.now_ns()
             )
-        return outcome_of(self.session, self.session.read(response), shown(response), read)
+        answer = self.session.read(response)
+        return outcome_of(self.session, answer, lambda: shown(response), read)
 
 
 Read = Callable[[Answer], tuple[str, VenueOrder | None]]
 """Returns the order's name, empty when the answer has none, and what it says of the order."""
 
 
-def outcome_of(session: Session, answer: Answer, seen: str, read: Read) -> Outcome:
-    """Return what an answer to a change means; `seen` is what is kept of one that is unclear."""
+def outcome_of(session: Session, answer: Answer, seen: Callable[[], str], read: Read) -> Outcome:
+    """Return what an answer to a change means; `seen()` is what is kept of one that is unclear."""
     ts_ns = session.clock.now_ns()
     if (no := session.refused(answer)) is not None:
         retry_s = pause_s(answer.headers, ban=no.verdict.reason is Reason.BANNED)
@@ -254,14 +255,14 @@ def outcome_of(session: Session, answer: Answer, seen: str, read: Read) -> Outco
             retry_after_ns=int(retry_s * _NS) if _asks_for_time(no) else 0,
         )
     if answer.json is UNREADABLE or answer.status >= 400:
-        return Unknown(why=Reason.UNREADABLE, detail=seen, ts_ns=ts_ns)
+        return Unknown(why=Reason.UNREADABLE, detail=seen(), ts_ns=ts_ns)
     try:
         name, order = read(answer)
     except NO_SHAPE as error:
-        detail = f"{type(error).__name__}: {error}; {seen}"
+        detail = f"{type(error).__name__}: {error}; {seen()}"
         return Unknown(why=Reason.UNREADABLE, detail=detail, ts_ns=ts_ns)
     if not name:
-        return Unknown(why=Reason.UNREADABLE, detail=f"no order id; {seen}", ts_ns=ts_ns)
+        return Unknown(why=Reason.UNREADABLE, detail=f"no order id; {seen()}", ts_ns=ts_ns)
     return Accepted(venue_order_id=name, ts_ns=ts_ns, order=order)
 
 

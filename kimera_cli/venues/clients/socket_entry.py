@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 from kimera_cli.errors import VenueError
 from kimera_cli.feeds.backoff import Backoff
 from kimera_cli.plain_text import excerpt
-from kimera_cli.venues.clients.api import Listing
+from kimera_cli.venues.clients.api import Answer, Listing
 from kimera_cli.venues.clients.budget import Kind
 from kimera_cli.venues.clients.order_entry import (
     OrderEntry,
@@ -136,18 +137,19 @@ class SocketEntry(OrderEntry):
         request = bytes(make(ts_ns, number))
         if release is not None:
             release(Signed(ts_ns, expiry_ns(session.api.venue, ts_ns)))
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer = self._waiting[number] = loop.create_future()
         socket.send(request)
         self.spoken += 1
+        guard = loop.call_later(self.answer_s, _too_late, answer, self.answer_s)
         try:
-            async with asyncio.timeout(self.answer_s):
-                heard = await answer
-        except (TimeoutError, VenueError) as error:
-            why = str(error) or f"no answer for {self.answer_s:g} s"
-            return Unknown(why=Reason.NO_ANSWER, detail=why, ts_ns=session.clock.now_ns())
+            heard = await answer
+        except VenueError as error:
+            return Unknown(why=Reason.NO_ANSWER, detail=str(error), ts_ns=session.clock.now_ns())
         finally:
+            guard.cancel()
             self._waiting.pop(number, None)
-        seen = excerpt(str(heard.answer.json))
+        seen = partial(_shown, heard.answer)
         return outcome_of(session, heard.answer, seen, lambda _: (heard.name or name, None))
 
     async def _connection(self) -> str:
@@ -269,3 +271,12 @@ class SocketEntry(OrderEntry):
             "it is connected anew by itself; orders go by REST meanwhile",
             venue=self.session.api.venue,
         )
+
+
+def _too_late(answer: asyncio.Future[Heard], after_s: float) -> None:
+    if not answer.done():
+        answer.set_exception(VenueError("venue.no_answer", f"no answer for {after_s:g} s"))
+
+
+def _shown(answer: Answer) -> str:
+    return excerpt(str(answer.json))

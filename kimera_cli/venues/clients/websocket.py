@@ -65,12 +65,17 @@ class Socket(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Hand on whole messages."""
         self.heard += 1
-        if frame.msg_type is WSMsgType.CLOSE:
+        kind = frame.msg_type
+        is_whole = kind is WSMsgType.TEXT and frame.fin and not self._parts
+        if is_whole and frame.payload_size <= LARGEST and not self.ended.done():
+            self._on_message(frame.get_payload_as_bytes())
+            return
+        if kind is WSMsgType.CLOSE:
             self._end(f"closed by the venue ({frame.get_close_code()})")
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
             return
-        if frame.msg_type not in _DATA and frame.msg_type is not WSMsgType.CONTINUATION:
+        if kind not in _DATA and kind is not WSMsgType.CONTINUATION:
             return
         if len(self._parts) + frame.payload_size > LARGEST:
             self.close(f"a message of more than {LARGEST} bytes")
