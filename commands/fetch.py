@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from kimera_cli.data.catalog import Catalog
     from kimera_cli.data.importers.base import ImportOptions
 
-fetch_history, fetch_now, fetch_record = (
+fetch_consolidated, fetch_history, fetch_now, fetch_record = (
     import_module(f"kimera_cli.commands.{name}")
-    for name in ("fetch_history", "fetch_now", "fetch_record")
+    for name in ("fetch_consolidated", "fetch_history", "fetch_now", "fetch_record")
 )
 
 app = typer.Typer(
@@ -72,6 +72,7 @@ for _command in (fetch_history.ohlcv, fetch_history.trades, fetch_history.fundin
     app.command()(_command)
 for _command in (fetch_now.markets, fetch_now.ticker, fetch_now.book):
     app.command()(_command)
+app.command()(fetch_consolidated.consolidated)
 
 
 @app.command("list")

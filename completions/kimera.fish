@@ -7,12 +7,12 @@ function __kimera_at --argument-names wanted
             set skip 0
             continue
         end
-        if contains -- $word --account --as --axes --confidence --control-port --cost --date --dir --edge --events --execute --expires --fault --faults --folder --for --format --from --gap --horizon --html --journal --keep --keys --kill --kind --kinds --latency --limit --lock --lot --market --noise --out --output --path --port --price --profile --qty --rate --recording --repeats --replay --root --rounds --runs --save --seconds --seed --server --set --shape --silent --since --source --speed --strategy --svg --symbol --table --tape --tick --tif --timeframe --tls-port --to --train --until --venue --venues --version --wait --why --window --yes-live -o -t
+        if contains -- $word --account --as --axes --confidence --control-port --cost --date --depth --dir --edge --events --every --execute --expires --fault --faults --folder --for --format --from --gap --horizon --html --journal --keep --keys --kill --kind --kinds --latency --limit --lock --lot --market --noise --out --output --path --port --price --profile --qty --rate --recording --repeats --replay --root --rounds --runs --save --seconds --seed --server --set --shape --silent --since --source --speed --strategy --svg --symbol --table --tape --tick --tif --timeframe --tls-port --to --train --until --venue --venues --version --wait --why --window --yes-live -o -t
             set skip 1
             continue
         end
         set -l next (string join ' ' -- $place $word)
-        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch record' 'fetch ohlcv' 'fetch trades' 'fetch funding' 'fetch markets' 'fetch ticker' 'fetch book' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'report fidelity' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench table' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench wire' 'bench venue' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench soak' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'trade' 'trade order' 'trade cancel' 'trade cancel-all' 'trade amend' 'trade status' 'trade open' 'trade fills' 'trade balance' 'trade positions' 'trade fees' 'trade reconcile' 'trade kill' 'trade arm' 'trade guard' 'venue' 'venue serve' 'venue doctor' 'venue faults' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
+        if contains -- $next 'run' 'fetch' 'fetch import' 'fetch record' 'fetch ohlcv' 'fetch trades' 'fetch funding' 'fetch markets' 'fetch ticker' 'fetch book' 'fetch consolidated' 'fetch list' 'fetch show' 'fetch check' 'fetch export' 'fetch remove' 'report' 'report show' 'report html' 'report compare' 'report fidelity' 'strategies' 'strategies list' 'strategies show' 'strategies new' 'ensemble' 'ensemble table' 'ensemble table fill' 'ensemble table show' 'ensemble table check' 'ensemble table curve' 'journal' 'journal verify' 'journal show' 'journal export' 'journal recover' 'bench' 'bench latency' 'bench replay' 'bench backtest' 'bench parse' 'bench book' 'bench match' 'bench tick' 'bench gate' 'bench table' 'bench route' 'bench order' 'bench features' 'bench scale' 'bench ring' 'bench wire' 'bench venue' 'bench synthetic' 'bench import' 'bench catalog' 'bench cold-start' 'bench all' 'bench soak' 'bench compare' 'bench page' 'profile' 'profile list' 'profile show' 'profile check' 'schema' 'trade' 'trade order' 'trade cancel' 'trade cancel-all' 'trade amend' 'trade status' 'trade open' 'trade fills' 'trade balance' 'trade positions' 'trade fees' 'trade reconcile' 'trade kill' 'trade arm' 'trade guard' 'venue' 'venue serve' 'venue doctor' 'venue faults' 'tune-host' 'tune-host probe' 'tune-host plan' 'tune-host apply' 'tune-host revert' 'tune-host verify' 'doctor' 'completion'
             set place $next
         end
     end
@@ -60,7 +60,7 @@ complete -c kimera -n '__kimera_at "run"' -l quiet -d 'Say nothing when all is w
 complete -c kimera -n '__kimera_at "run"' -l record -d 'Keep what a live feed sends, for report fidelity.'
 complete -c kimera -n '__kimera_at "run"' -l replay -d 'Datasets or recordings, replayed together by time.' -r
 complete -c kimera -n '__kimera_at "run"' -l seed -d 'Seed of all randomness.' -r
-complete -c kimera -n '__kimera_at "run"' -l server -d 'A venue server on this machine in place of the venues themselves.' -r
+complete -c kimera -n '__kimera_at "run"' -l server -d 'A venue server on this machine in place of the venues; embedded: one of its own.' -r
 complete -c kimera -n '__kimera_at "run"' -l set -d 'risk.max_drawdown=0.05, gamma=0.2, glft.gamma=0.2.' -r
 complete -c kimera -n '__kimera_at "run"' -l shape -d 'threads, single or split (processes).' -r
 complete -c kimera -n '__kimera_at "run"' -l source -d 'demo, replay or venue. Default: replay when there is what to.' -r
@@ -79,6 +79,7 @@ complete -c kimera -n '__kimera_at "fetch"' -f -a funding -d 'Fetch funding rate
 complete -c kimera -n '__kimera_at "fetch"' -f -a markets -d 'List the markets of a venue with their steps, minima and fees.'
 complete -c kimera -n '__kimera_at "fetch"' -f -a ticker -d 'Show prices now and over the last 24 hours.'
 complete -c kimera -n '__kimera_at "fetch"' -f -a book -d 'Show the book as REST has it now.'
+complete -c kimera -n '__kimera_at "fetch"' -f -a consolidated -d 'Show the books of several venues as one, live: net prices, and whether they...'
 complete -c kimera -n '__kimera_at "fetch"' -f -a list -d 'List the datasets of the catalog.'
 complete -c kimera -n '__kimera_at "fetch"' -f -a show -d 'Show one dataset: its recordings, and its rows by day (bars: by year).'
 complete -c kimera -n '__kimera_at "fetch"' -f -a check -d 'Check sequence, checksums, books, times and bars; exit 3 when one fails.'
@@ -194,6 +195,21 @@ complete -c kimera -n '__kimera_at "fetch book"' -l server -d 'A venue server, i
 complete -c kimera -n '__kimera_at "fetch book"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "fetch book"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "fetch book"' -s v -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l debug -d 'Show the traceback of an error.'
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l depth -d 'Levels a side.' -r
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l every -d 'Between two looks.' -r
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l for -d 'Go on; default: one look.' -r
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l help -d 'Show this message and exit.'
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l keys -d 'API keys, for the account\'s own fees.' -r
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l server -d 'A venue server, not the venues.' -r
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l set -d 'portfolio.rates.USDT=0.9995, fees.taker.' -r
+complete -c kimera -n '__kimera_at "fetch consolidated"' -l verbose -d 'Say more.'
+complete -c kimera -n '__kimera_at "fetch consolidated"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'
+complete -c kimera -n '__kimera_at "fetch consolidated"' -s v -d 'Say more.'
 complete -c kimera -n '__kimera_at "fetch list"' -l debug -d 'Show the traceback of an error.'
 complete -c kimera -n '__kimera_at "fetch list"' -l format -d 'jsonl, json, table, csv or none. Default: table on a terminal, jsonl in a pipe.' -x -a 'jsonl json table csv none'
 complete -c kimera -n '__kimera_at "fetch list"' -l help -d 'Show this message and exit.'

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from kimera_cli.errors import KimeraError, UsageError
+from kimera_cli.errors import KimeraError, UsageError, VenueError
 from kimera_cli.instrument import Instrument
 from kimera_cli.venues.clients.addresses import Addresses
 from kimera_cli.venues.clients.credentials import (
@@ -67,20 +67,39 @@ def ask_markets(
 
     VenueError `venue.clock` when a clock is more than a second off.
     """
+    markets: list[Market] = []
+    for found in ask_each(wanted, addresses, keys, world).values():
+        if isinstance(found, KimeraError):
+            raise found
+        markets += found
+    return markets
+
+
+def ask_each(
+    wanted: dict[str, list[str]],
+    addresses: Addresses,
+    keys: dict[str, Credentials],
+    world: Context,
+) -> dict[str, list[Market] | KimeraError]:
+    """Ask all venues at once; return what each has, or its error, as `ask_markets` raises it."""
     around = venue_world(world)
 
-    async def ask() -> list[Market]:
+    async def ask() -> dict[str, list[Market] | KimeraError]:
         transport = Transport(addresses, around)
-        try:
-            found = await asyncio.gather(
-                *(
-                    _of_venue(client_for(venue, keys.get(venue), transport, around), symbols)
-                    for venue, symbols in wanted.items()
+
+        async def one(venue: str, symbols: Sequence[str]) -> list[Market] | KimeraError:
+            try:
+                return await _of_venue(
+                    client_for(venue, keys.get(venue), transport, around), symbols
                 )
-            )
+            except KimeraError as error:
+                return error
+
+        try:
+            found = await asyncio.gather(*(one(*each) for each in wanted.items()))
         finally:
             transport.close()
-        return [market for of_venue in found for market in of_venue]
+        return dict(zip(wanted, found, strict=True))
 
     return asyncio.run(ask())
 
@@ -102,7 +121,15 @@ async def _of_venue(client: VenueClient, symbols: Sequence[str]) -> list[Market]
     assert offset is not None
     found = []
     for symbol in dict.fromkeys(symbols):
-        instrument = session.listing(symbol).instrument
+        listing = session.listing(symbol)
+        instrument = listing.instrument
+        if not listing.trading:
+            raise VenueError(
+                "venue.halted",
+                f"expected {instrument.name} to be trading, was {listing.raw_status}",
+                "choose another market, or wait until the venue opens it again",
+                venue=instrument.venue,
+            )
         if session.signer is not None:
             fees = await client.queries.fees(instrument.symbol)
             instrument = replace(

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kimera_cli.engine.build import Plan, request_of
 from kimera_cli.engine.live import LivePlan
 from kimera_cli.engine.request import RunRequest
 from kimera_cli.errors import ProfileError, UsageError
-from kimera_cli.feeds.live import Stream
 from kimera_cli.live.account import Limits
 from kimera_cli.live.feed import FeedArguments, publish_live
 from kimera_cli.live.markets import Market, ask_markets, keys_of, parse_markets
+from kimera_cli.live.order_rate import within_budgets
 from kimera_cli.live.orders import OrderArguments, trade
 from kimera_cli.live.same_thread import ThreadFeed
 from kimera_cli.live.source import LiveSource
+from kimera_cli.live.streams import streams_by_venue
 from kimera_cli.shm.folder import runtime_folder
 from kimera_cli.venues.clients.addresses import Addresses
 from kimera_cli.venues.consent import Consent
@@ -56,9 +57,11 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
     wanted = parse_markets(choices.markets)
     if choices.execute == "live":
         _consent(planned, choices, told.addresses, list(wanted))
+        planned = _paced(planned, wanted, world)
     keys = keys_of(keys_file(choices.keys, choices.server, world.home), wanted, world)
     markets = ask_markets(wanted, told.addresses, keys, world)
-    told = told._replace(streams=_streams(markets), record=choices.record)
+    streams = streams_by_venue([market.instrument for market in markets])
+    told = told._replace(streams=streams, record=choices.record)
     shifts = tuple(-m.clock_ahead_ns for m in markets)
     live = LivePlan(publish_live, told, (0,), ThreadFeed, shifts, record=choices.record)
     if choices.execute == "live":
@@ -79,6 +82,13 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
     }
     runtime = runtime_folder(world.env, Path(planned.resolved.name).stem)
     return dataclasses.replace(request, clocks=clocks, runtime=runtime)
+
+
+def _paced(planned: Plan, venues: Iterable[str], world: Context) -> Plan:
+    resolved, lowered = within_budgets(planned.resolved, venues)
+    for each in lowered:
+        world.diagnostics.note(f"{each} lets no more orders leave in time")
+    return planned._replace(resolved=resolved)
 
 
 def _consent(planned: Plan, choices: LiveChoices, addresses: Addresses, venues: list[str]) -> None:
@@ -118,10 +128,3 @@ def _check(planned: Plan, choices: LiveChoices) -> None:
             "expected a queue model for price levels with --source venue, was l3",
             "choose --set queue.model=power, log or risk_averse",
         )
-
-
-def _streams(markets: list[Market]) -> tuple[Stream, ...]:
-    by_venue: dict[str, list[Any]] = {}
-    for market in markets:
-        by_venue.setdefault(market.instrument.venue, []).append(market.instrument)
-    return tuple(Stream(tuple(instruments)) for instruments in by_venue.values())

@@ -85,11 +85,15 @@ class ConsolidatedBook:
         self.books = new_books(len(instruments))
         self.heard_ns = np.zeros(len(instruments), np.int64)
         self._reasons = [NO_BOOK] * len(instruments)
-        self._rows: Any = np.zeros(len(instruments), VENUE_BOOK).view(np.recarray)
-        self._rows.px_step, self._rows.qty_step = self.units.px_steps, self.units.qty_steps
-        self._rows.fee_ppm = [round(each.taker_fee * MILLION) for each in instruments]
-        self._rows.book = self.books.ctypes.data + self.books.itemsize * np.arange(len(instruments))
+        self._rows: Any = self._venues()
         self._levels: Any = np.zeros(1, LEVEL).view(np.recarray)
+
+    def _venues(self) -> Any:
+        rows: Any = np.zeros(len(self.instruments), VENUE_BOOK).view(np.recarray)
+        rows.px_step, rows.qty_step = self.units.px_steps, self.units.qty_steps
+        rows.fee_ppm = [round(each.taker_fee * MILLION) for each in self.instruments]
+        rows.book = self.books.ctypes.data + self.books.itemsize * np.arange(len(rows))
+        return rows
 
     def apply(self, events: Events, n: int | None = None) -> None:
         """Apply whole messages, events[:n]; `event.instrument` counts the instruments."""

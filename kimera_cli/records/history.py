@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from kimera_cli.records.base import Record
 
 
@@ -115,3 +117,45 @@ class BookSnapshot(Record, frozen=True):
     asks: list[list[str]]
     seq: int | None = None
     """The venue's number of this state of the book, where it has one."""
+
+
+class ConsolidatedLevel(Record, frozen=True):
+    """One level of one venue in the book over all venues, from the best net price down."""
+
+    side: Literal["bid", "ask"]
+    level: int
+    """From 1."""
+    market: str
+    px: str
+    """In the market's own quote currency."""
+    qty: str
+    """Base units."""
+    gross: str
+    """In the common currency."""
+    net: str
+    """And with the taker fee: what a unit costs (ask) or brings (bid)."""
+
+
+class ConsolidatedTop(Record, frozen=True):
+    """Best net prices over all venues. Money is in `currency`, by `rates`."""
+
+    ts_ns: int
+    asset: str
+    currency: str
+    bid: str = ""
+    bid_qty: str = ""
+    bid_market: str = ""
+    ask: str = ""
+    ask_qty: str = ""
+    ask_market: str = ""
+    crossed_bps: float | None = None
+    """Best net bid above best net ask; negative: the spread that is left."""
+    arbitrage: bool = False
+    """Whether buying at one venue and selling at another brings something, fees paid."""
+    markets: int = 0
+    """Books that count."""
+    left_out: dict[str, str] = {}
+    """Books that do not, and why."""
+    rates: dict[str, str] = {}
+    """`currency` per unit of each quote currency."""
+    taker_fees: dict[str, str] = {}

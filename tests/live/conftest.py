@@ -44,6 +44,12 @@ class Served:
         with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as answer:
             return json.loads(answer.read())
 
+    def clear(self) -> None:
+        """Take all faults out of force."""
+        url = f"http://127.0.0.1:{self.told['control_port']}/faults"
+        with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=60):
+            pass
+
     def stop(self) -> None:
         """End the server."""
         self._process.terminate()
