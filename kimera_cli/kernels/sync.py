@@ -17,6 +17,7 @@ from numba import types
 
 from kimera_cli.kernels._jit import inner, kernel
 from kimera_cli.kernels.book import book_put
+from kimera_cli.kernels.direct import direct
 from kimera_cli.kernels.ladder import BOOK, BOOK_OK
 from kimera_cli.kernels.parse import read_frame
 from kimera_cli.kernels.parse_layout import FEED, REG_COUNT
@@ -161,8 +162,11 @@ def read_checked(feed, frame, n, ts_local_ns, out, syncs, link):
     return check_message(syncs, out, count)
 
 
-@kernel(types.int64(types.int64, types.int64, types.int64))
-def enter_checked(address, n, ts_local_ns):
+_TAKES = types.int64(types.int64, types.int64, types.int64)
+
+
+@kernel(_TAKES, nogil=False)
+def _enter_checked(address, n, ts_local_ns):
     """Call `read_checked` on the arrays of the table at `address`, as `parse_entry.enter` does."""
     a = array_at(address, 10, np.int64)
     return read_checked(
@@ -174,3 +178,7 @@ def enter_checked(address, n, ts_local_ns):
         array_at(a[6], a[7], SYNC),
         array_at(a[8], a[9], LINK)[0],
     )
+
+
+enter_checked = direct(_enter_checked, _TAKES)
+"""`enter_checked(address of the table, bytes of the frame, ts_local_ns)`."""

@@ -24,7 +24,9 @@ LEVELS = 1 << 11
 """Levels of a side while a message is applied; channels keep 1,000 at most."""
 SUMMED = 10
 """Levels of a side under the checksum."""
-_TEXT = SUMMED * 4 * 20 + 16
+_END = SUMMED * 4 * 20
+"""Where the digits end in `text`."""
+_TEXT = _END + 16
 
 TOP = np.dtype(
     [
@@ -65,6 +67,8 @@ _CRC = _tables()
 _BYTE = np.uint64(255)
 _PLAIN = 0xFFFF ^ (F_LAST | F_SNAPSHOT)
 _ALL = np.uint64(0xFFFFFFFF)
+_HUNDRED = np.uint64(100)
+_PAIRS = np.array([[48 + k // 10, 48 + k % 10] for k in range(100)], np.uint8)
 
 
 @inner
@@ -140,33 +144,44 @@ def _cut(top, side, events, at):
 
 @inner
 def _digits(text, at, value):
-    """Write a number above zero in decimal at text[at:]; return the place behind it."""
-    digits = np.int64(1)
-    above = np.int64(10)
-    while digits < 18 and value >= above:
-        above *= 10
-        digits += 1
-    for k in range(at + digits - 1, at - 1, -1):
-        rest = value // 10
-        text[k] = np.uint8(48 + value - 10 * rest)
-        value = rest
-    return at + digits
+    """Write a number above zero in decimal, so that it ends before text[at]; return its place.
 
-
-@inner
-def _side_digits(top, side, at):
-    n = top.n[side]
-    for k in range(n - 1, max(n - 1 - SUMMED, -1), -1):
-        at = _digits(top.text, at, top.px[side, k] * top.px_factor)
-        at = _digits(top.text, at, top.qty[side, k] * top.qty_factor)
+    Backwards, because then nobody has to know how many digits there are; two a step.
+    """
+    rest = np.uint64(value)
+    while rest >= _HUNDRED:
+        above = rest // _HUNDRED
+        pair = np.int64(rest - above * _HUNDRED)
+        at -= 2
+        text[at] = _PAIRS[pair, 0]
+        text[at + 1] = _PAIRS[pair, 1]
+        rest = above
+    pair = np.int64(rest)
+    if pair >= 10:
+        at -= 1
+        text[at] = _PAIRS[pair, 1]
+        pair = pair // 10
+    at -= 1
+    text[at] = np.uint8(48 + pair)
     return at
 
 
 @inner
-def _crc32(text, n):
-    """Return the CRC32 of text[:n]; eight bytes behind it may be read."""
+def _side_digits(top, side, at):
+    """Write the digits of a side's best levels, the best one first, so that they end before `at`;
+    return their place.
+    """
+    n = top.n[side]
+    for k in range(max(n - SUMMED, 0), n):
+        at = _digits(top.text, at, top.qty[side, k] * top.qty_factor)
+        at = _digits(top.text, at, top.px[side, k] * top.px_factor)
+    return at
+
+
+@inner
+def _crc32(text, k, n):
+    """Return the CRC32 of text[k:n]; eight bytes behind it may be read."""
     crc = _ALL
-    k = np.int64(0)
     while n - k >= 8:
         word = load64(text, k) ^ crc
         crc = (
@@ -191,9 +206,9 @@ def _crc32(text, n):
 def top_crc(top):
     """Return the checksum of the ten best levels."""
     if top.changed:
-        at = _side_digits(top, np.int64(ASK), np.int64(0))
-        at = _side_digits(top, np.int64(BID), at)
-        top.crc = _crc32(top.text, at)
+        at = _side_digits(top, np.int64(BID), np.int64(_END))
+        at = _side_digits(top, np.int64(ASK), at)
+        top.crc = _crc32(top.text, at, np.int64(_END))
         top.changed = 0
     return top.crc
 
