@@ -49,15 +49,16 @@ class Fault(Record, frozen=True):
 class Soak(Record, frozen=True):
     """What a run under random faults came to. The `fault` records before it say it by venue.
 
-    `faults` counts what was injected, by name in `kinds`; of the `runs`, `kills` were ended by
-    SIGKILL. `orders` and `fills` are those at the venues, or of a paper run its own. `folder` is
-    kept when a comparison failed, else it is removed and this is empty.
+    `faults` counts those that came about of the `injected` ones, by name in `kinds`; of the `runs`,
+    `kills` were ended by SIGKILL. `orders` and `fills` are those at the venues, or of a paper run
+    its own. `folder` is kept when a comparison failed, else it is removed and this is empty.
     """
 
     execute: str
     venues: list[str]
     seed: int
     seconds: float
+    injected: int
     faults: int
     kinds: dict[str, int]
     kills: int

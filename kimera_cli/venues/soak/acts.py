@@ -24,6 +24,12 @@ LONGEST_DOUBT_S = 60
 """Where a lost request could be executed for longer, none is lost: nothing is sent meanwhile."""
 KILLS = ("kill_all", "kill_main", "kill_part")
 """SIGKILL for all processes of the run, for the one that began it, or for one that it began."""
+ENDING = ("connections", "venue", "frames: cut", "frames: garbage", "frames: 11 MB")
+"""Kinds of faults by which connections end."""
+NOT_ENDING = 6
+"""How many times as often others come."""
+ASKING = frozenset({"binance", "coinbaseexchange"})
+"""Venues of which market data are asked for by REST, too."""
 CROSSING = "60000"
 """Price of a bid above every ask of the markets that are traded."""
 ASKED = "^GET|^POST /0/private/(Open|Closed|Query|Trades|Balance)"
@@ -70,7 +76,9 @@ def acts(
 ) -> Iterator[Act]:
     """Yield acts without end; `gap_s` and `kill_s` are mean times between two, 0: no kills."""
     chance = random.Random(seed)
-    kinds = {target: list(kinds_at(target, execute).items()) for target in targets}
+    kinds = {target: kinds_at(target, execute) for target in targets}
+    names = {target: list(kinds[target]) for target in targets}
+    weights = {target: [_weight(name) for name in names[target]] for target in targets}
     kill_in_s = chance.expovariate(1 / kill_s) if kill_s else float("inf")
     while True:
         wait_s = chance.expovariate(1 / gap_s)
@@ -80,14 +88,21 @@ def acts(
             yield Act(chance.choice(KILLS), wait_s=wait_s)
             continue
         target = chance.choice(targets)
-        name, (call, then, lasts_s) = chance.choice(kinds[target])
-        yield Act(name, target.venue, wait_s, call, then, lasts_s)
+        (name,) = chance.choices(names[target], weights[target])
+        yield Act(name, target.venue, wait_s, *kinds[target][name])
+
+
+def _weight(kind: str) -> int:
+    """Clients wait ever longer before they come back, unless a connection has lasted."""
+    return 1 if kind.startswith(ENDING) else NOT_ENDING
 
 
 def kinds_at(target: Target, execute: Execute) -> Mapping[str, Kind]:
     """Return what may happen at a venue, by name."""
     venue = target.venue
-    found = {**_of_frames(venue), **_of_connections(venue), **_of_answers(venue, ASKED, "query")}
+    found = {**_of_frames(venue), **_of_connections(venue)}
+    if execute == "live" or venue in ASKING:
+        found |= _of_answers(venue, ASKED, "query")
     if execute == "live":
         found |= _of_answers(venue, PLACED[venue], "order") | _of_answers(venue, CANCELED, "cancel")
         found |= _of_market(target)

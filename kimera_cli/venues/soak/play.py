@@ -60,7 +60,8 @@ def _compared(theatre: Theatre, problem: str) -> Iterator[Fault]:
         passed, detail = False, problem
         try:
             expect(not problem, problem)
-            detail = f"{theatre.hits[target.venue]} faults, {_agreed(theatre, target, differences)}"
+            met = sum(n for (venue, _), n in theatre.met.items() if venue == target.venue)
+            detail = f"{met} faults, {_agreed(theatre, target, differences)}"
             passed = True
         except FaultFailedError as error:
             detail = str(error)
@@ -102,6 +103,9 @@ def _told(theatre: Theatre, verdicts: list[Fault], seconds: float, folder: str) 
     plan = theatre.plan
     told = [(life.out, each) for life in theatre.lives for each in lines(life.out)]
     kinds = Counter(each["type"] for _, each in told)
+    met = Counter[str]()
+    for (_, name), n in theatre.met.items():
+        met[name] += n
     if plan.execute == "paper":
         orders = {(out, each["order_id"]) for out, each in told if each["type"] == "order"}
         theatre.totals.update(orders=len(orders), fills=kinds["fill"])
@@ -110,8 +114,9 @@ def _told(theatre: Theatre, verdicts: list[Fault], seconds: float, folder: str) 
         venues=list(plan.venues),
         seed=plan.seed,
         seconds=seconds,
-        faults=theatre.done.total(),
-        kinds=dict(sorted(theatre.done.items())),
+        injected=theatre.done.total() - theatre.kills,
+        faults=theatre.met.total(),
+        kinds=dict(sorted(met.items())),
         kills=theatre.kills,
         runs=len(theatre.lives),
         orders=theatre.totals["orders"],

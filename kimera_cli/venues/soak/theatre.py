@@ -28,8 +28,11 @@ from kimera_cli.venues.soak.processes import Group, wait_for
 UP_S = 400.0
 """How long a run may take to be up: its start looks up what an earlier one left in doubt."""
 CALM_S = 12.0
-"""Without faults before the end; then as long as an order is in doubt, up to DOUBT_S."""
+"""How long a connection may be silent before it is given up, and a bit more."""
+BACK_S = 120.0
+"""How long connections may take to come back: clients wait longer with each that did not last."""
 DOUBT_S = 330.0
+"""How long an order may be in doubt."""
 STILL_S = 1.5
 """How long the market stands still before books are compared: frames are on their way."""
 LEVELS = 20
@@ -70,13 +73,16 @@ class Theatre:
     run: Group | None = None
     lives: list[Life] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
-    hits: Counter[str] = field(default_factory=Counter)
-    """Faults by venue."""
+    """What was injected, by name."""
+    met: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """What came about of it, by venue and name: a rule may wait in vain for what it matches."""
     kills: int = 0
     totals: Counter[str] = field(default_factory=Counter)
     """Orders and fills, at the venues or of a paper run."""
     books: dict[str, Json] = field(default_factory=dict)
     """The venues' books when the last run was asked to end."""
+    _rules: dict[int, Act] = field(default_factory=dict)
+    """Acts of which it is not known whether they came about, by the number of their rule."""
     _due: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
     _began_ns: int = 0
 
@@ -127,7 +133,7 @@ class Theatre:
         self.kills += 1
         self.plan.note(f"{self.run.name}: {what}, after {self.done.total()} faults")
         self._bury(killed=True)
-        self.control.delete("/faults")  # a start asks, and may fail by what is told it
+        self._clear()  # a start asks, and may fail by what is told it
         self.start_run()
 
     def _bury(self, *, killed: bool) -> None:
@@ -160,19 +166,27 @@ class Theatre:
     def inject(self, act: Act) -> None:
         """Call what an act calls; what is to follow, follows in its time."""
         assert act.call is not None
-        self.hits[act.venue] += 1
         answer = self.control.post(act.call.path, act.call.body)
+        if "id" in answer:
+            self._rules[answer["id"]] = act
+        else:
+            self.met[act.venue, act.kind] += 1
         if act.then is not None:
             self._later(act.lasts_s, act.then)
         elif act.lasts_s:
             rule = answer["id"]
-            self._due.append((self.seconds + act.lasts_s, lambda: self._take_back(rule)))
+            self._due.append((self.seconds + act.lasts_s, lambda: self._clear(rule)))
 
     def _later(self, seconds: float, call: Call) -> None:
         self._due.append((self.seconds + seconds, lambda: self.control.post(call.path, call.body)))
 
-    def _take_back(self, rule: int) -> None:
-        self.control.delete(f"/faults?id={rule}")
+    def _clear(self, rule: int | None = None) -> None:
+        """Take a rule back, or all; count those that came about."""
+        told = self.control.get("/faults")
+        for each in (*told["rules"], *told["spent"]):
+            if each["hits"] and (act := self._rules.pop(each["id"], None)):
+                self.met[act.venue, act.kind] += 1
+        self.control.delete("/faults" if rule is None else f"/faults?id={rule}")
 
     def wait(self, seconds: float) -> None:
         """Let time pass; what is to follow, follows in its time."""
@@ -198,9 +212,12 @@ class Theatre:
     def calm(self) -> None:
         """No faults any more; wait until nothing is in doubt, and let the market stand still."""
         self._follow(float("inf"))
-        self.control.delete("/faults")
+        self._clear()
+        self.plan.note("no more faults: waiting for connections, then for orders in doubt")
         self.wait(CALM_S)
-        self.plan.note("no more faults: waiting until no order is in doubt")
+        back = wait_for(lambda: self._ended() or self._is_up(), BACK_S)
+        expect(back, f"expected connections to all venues within {BACK_S:g} s")
+        self.wait(CALM_S)
         clear = wait_for(lambda: self._ended() or not self.doubts(), DOUBT_S)
         expect(not self._ended(), f"expected the run to live, {self._how()}")
         expect(clear, f"expected no order in doubt, was {', '.join(self.doubts())}")

@@ -17,7 +17,7 @@ from kimera_cli.venues.server.host import Host
 from kimera_cli.venues.soak.acts import KILLS, Call, Execute, Target, acts, kinds_at
 
 TARGETS = [Target(name, load(name).default_markets()[0].symbol) for name in available()]
-MANY = 4000
+MANY = 8000
 
 
 def schedule(seed: int, execute: Execute = "live", kill_s: float = 100.0) -> list[object]:

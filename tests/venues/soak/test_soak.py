@@ -161,7 +161,8 @@ def test_what_lasts_is_taken_back_in_its_time(tmp_path: Path) -> None:
         assert len(theatre.control.get("/faults")["rules"]) == 1
         theatre.wait(0.5)
         assert theatre.control.get("/faults")["rules"] == []
-        assert theatre.hits["okx"] == 2
+        assert theatre.done.total() == 0
+        assert theatre.met == {("okx", "maintenance"): 1}  # there was nobody to send frames to
         server = theatre.server
     assert not server.members()
 
@@ -204,7 +205,7 @@ def test_a_soak_with_kills_ends_in_agreement(kimera: Kimera, execute: str) -> No
     assert done.code == 0, done.out + done.err
     (told,) = done.records("soak")
     assert told["passed"]
-    assert told["faults"] > 15
+    assert told["injected"] >= told["faults"] > 10
     assert told["kills"] >= 1
     assert not told["folder"]
     assert [(r["venue"], r["passed"]) for r in done.records("fault")] == [
