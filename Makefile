@@ -7,7 +7,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-boundscheck test-nojit check format bench generate clean
+.PHONY: help setup setup-dev run test test-boundscheck test-nojit mutations check format bench generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test-boundscheck: $(VENV)/.setup-dev ## Run the kernel tests with bounds checks 
 
 test-nojit: $(VENV)/.setup-dev ## Run the kernel tests as plain Python
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(WORKERS) tests/kernels tests/feeds
+
+mutations: $(VENV)/.setup-dev ## Break verifiers and rules one by one: some test must fail for each (ARGS="-k kraken")
+	KIMERA_CACHE=$(CURDIR)/$(VENV)/mutations $(BIN)/python tests/mutations/run.py --jobs $(WORKERS) $(ARGS)
 
 check: $(VENV)/.setup-dev ## Check format, lint, import contracts and types
 	$(BIN)/ruff format --check .

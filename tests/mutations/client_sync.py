@@ -23,7 +23,8 @@ KERNEL = (
     ),
     Mutant(
         "a crossed book passes", _KERNEL,
-        "    if book.best_bid_ticks >= book.best_ask_ticks:\n        return np.int64(CROSSED)\n", "",
+        "    if book.best_bid_ticks >= book.best_ask_ticks:\n        return np.int64(CROSSED)\n",
+        "",
         _RULES,
     ),
     Mutant(
@@ -55,7 +56,7 @@ KERNEL = (
     ),
     Mutant(
         "kraken: the sum is over nine levels", "kimera_cli/kernels/top_book.py",
-        "max(n - 1 - SUMMED, -1), -1)", "max(n - SUMMED, -1), -1)",
+        "range(max(n - SUMMED, 0), n)", "range(max(n - SUMMED + 1, 0), n)",
         f"{_T}/test_top_book.py",
     ),
     Mutant(
@@ -243,7 +244,8 @@ SILENCE = (
     ),
     Mutant(
         "an unreadable frame leaves the connection", f"{_F}/listener.py",
-        "        self._take = self._drop\n        self._report(error)\n        transport.disconnect()\n",
+        "        self._take = self._drop\n        self._report(error)\n"
+        "        transport.disconnect()\n",
         "        self._report(error)\n",
         f"{_T}/test_client.py",
     ),

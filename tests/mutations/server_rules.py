@@ -207,8 +207,8 @@ MONEY = (
     ),
     Mutant(
         "a refused order keeps its hold", f"{_S}/execution.py",
-        "        release(self.exchange.ledger, order)\n        self.exchange.ledger.take_touched()\n\n"
-        "    def accept",
+        "        release(self.exchange.ledger, order)\n"
+        "        self.exchange.ledger.take_touched()\n\n    def accept",
         "        self.exchange.ledger.take_touched()\n\n    def accept",
         _EXCHANGE,
     ),

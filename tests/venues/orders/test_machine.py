@@ -216,6 +216,17 @@ def test_a_definite_refusal_closes_the_intent(client, handling):
     assert client.state.phase is Phase.REJECTED, "a closed intent is never sent again"
 
 
+@pytest.mark.parametrize("handling", [Handling.DEFINITE, Handling.AUTH, Handling.CLOCK])
+def test_a_late_refusal_ends_no_order_that_the_venue_has_told_of(client, handling):
+    """It is the answer to another request: of the same id, sent twice by a proxy on the way."""
+    client.told(status="open", filled=Decimal(0))
+    client.answered(Rejected(reason=Reason.FUNDS, raw="-2010 no funds", handling=handling))
+    assert client.state.phase is Phase.OPEN
+    client.told(status="canceled", filled=Decimal(0))
+    client.answered(Rejected(reason=Reason.FUNDS, raw="-2010 no funds", handling=handling))
+    assert client.state.phase is Phase.CANCELED
+
+
 @pytest.mark.parametrize("handling", [Handling.RETRY_LATER, Handling.CLOCK])
 def test_what_was_not_executed_may_be_sent_again(client, handling):
     """F6, F7."""
