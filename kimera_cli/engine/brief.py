@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from kimera_cli.engine.holdings import TOTAL
 from kimera_cli.records import RunSummary
 from kimera_cli.report import figures
 from kimera_cli.report.analysis import Analysis
@@ -116,12 +117,32 @@ def _counts(s: RunSummary) -> list[tuple[str, str]]:
         ("Fills", f"{s.fills:,}: {s.maker_fills:,} as maker, {taken:,} as taker"),
         ("Fees", _amounts(s.fees_by_currency)),
     ]
+    facts += [("Held", held)] if (held := _held(s)) else []
     if len(s.pnl_by_strategy) > 1:
         facts.append(("Strategies", _amounts(s.pnl_by_strategy, signed=True)))
     loop = f"; loop alone {figures.compact(s.loop_events_per_s)}" if s.loop_events_per_s else ""
     rate = f"{figures.compact(s.events_per_s)} events/s{loop}"
     facts.append(("Speed", f"{s.events:,} events in {figures.duration(s.seconds)}: {rate}"))
     return facts
+
+
+def _held(s: RunSummary) -> str:
+    """Return `BTC 0.5 (25,000.00 USD) on binance/BTCUSDT 0.75, kraken/XBTUSD -0.25`; markets once.
+
+    Nothing where the run ended flat everywhere.
+    """
+    words = []
+    for total in (h for h in s.holdings if h.market == TOTAL):
+        parts = [h for h in s.holdings if h.asset == total.asset and h.market != TOTAL]
+        if any(part.qty != 0.0 for part in parts):
+            where = ", ".join(f"{part.market} {_quantity(part.qty)}" for part in parts)
+            value = "?" if total.value is None else figures.number(total.value, 2)
+            words.append(f"{total.asset} {_quantity(total.qty)} ({value} {s.currency}): {where}")
+    return "; ".join(words)
+
+
+def _quantity(value: float | None) -> str:
+    return "?" if value is None else f"{value:.8g}"
 
 
 def _amounts(amounts: dict[str, float], *, signed: bool = False) -> str:

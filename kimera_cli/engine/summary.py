@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from kimera_cli.engine.holdings import holdings
 from kimera_cli.kernels.ledger import equity_at, to_portfolio
 from kimera_cli.layouts import R_FILL, R_SAMPLE
 from kimera_cli.records import RunSummary
@@ -98,6 +99,7 @@ def summarise(session: Session, status: Status, seconds: float, trade_hash: str)
         halted_by=session.halted_by,
         durability=request.profile.run.durability,
         feed=session.feed,
+        holdings=holdings(session),
         pnl_by_strategy=_pnl_by_strategy(session, values),
         fees_by_currency=_fees_by_currency(session),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from kimera_cli.records.base import JsonObject, Record
 
 
@@ -103,6 +105,20 @@ class Notice(Record, frozen=True):
     details: JsonObject = {}
 
 
+class Holding(msgspec.Struct, frozen=True):
+    """What a run held of an asset at its end; `market` is `total` in the sum over its markets.
+
+    Signed: negative is short. Null where no price is known that it needs.
+    """
+
+    market: str
+    asset: str
+    qty: float | None
+    """Base units."""
+    value: float | None
+    """Portfolio currency, at the last known price."""
+
+
 class RunSummary(Record, frozen=True):
     """What a run came to."""
 
@@ -135,3 +151,4 @@ class RunSummary(Record, frozen=True):
     fill_ratio: float | None = None
     report: str = ""
     feed: JsonObject = {}
+    holdings: list[Holding] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kimera_cli.layouts import DENIALS, R_HALT
-from kimera_cli.report import charts, figures, live_part, tables
+from kimera_cli.report import charts, figures, holdings_part, live_part, tables
 from kimera_cli.report.analysis import HORIZON_S, Analysis, analyse
 from kimera_cli.report.run import Run, RunSource, read
 
@@ -43,6 +43,7 @@ def page(a: Analysis) -> str:
         charts.position(a),
         *charts.prices(a),
         tables.by_sleeve(a),
+        holdings_part.holdings(a),
         live_part.feed(a),
         live_part.orders(a),
         live_part.stages(a),

@@ -14,7 +14,7 @@ INSTRUMENTS = (1, 2, 4, 8, 16, 32, 64)
 DEPTHS = (10, 50, 200, 1_000, 5_000)
 ROWS = {
     "backtest": {f"backtest.synthetic.{name}-100ms" for name in ("watch", "grid")},
-    "book": {"book.synthetic"},
+    "book": {"book.synthetic", "book.consolidated"},
     "latency": {
         *("latency.stamps", "latency.frame_to_order.synthetic"),
         *(f"latency.frame_stage.{name}.synthetic" for name in FRAME_STAGES),

@@ -153,3 +153,40 @@ def test_counts_of_the_summary_are_those_of_the_files(crowd: Ran) -> None:
     assert s.denied == int((kinds == R_DENIED).sum())
     assert s.rejects == int((kinds == R_REJECTED).sum())
     assert s.market_seconds == pytest.approx(120.0, abs=1.0)
+
+
+def test_positions_are_told_per_market_and_in_total_per_asset(
+    run_all: RunAll, scripted: Scripted
+) -> None:
+    """0.1 BTC on spot at 50,000 USDT, -30 contracts of 100 USD at 50,000: 0.04 BTC, 1,995 USD.
+
+    The tether is at 0.999.
+    """
+    trader = scripted(
+        "if n == 1 and name == 0: market.buy(None, 0.1)\n"
+        "if n == 1 and name == 1: market.sell(None, 30)"
+    )
+    tapes = [
+        HandMade(SPOT, events(quotes([5_000_000] * 4))),
+        HandMade(INVERSE, events(quotes([500_000] * 4))),
+        HandMade(LINEAR, events(quotes([500_000] * 4))),
+    ]
+    rates = {"portfolio": {"rates": {"USD": 1.0, "USDT": 0.999}}}
+    ran = run_all(tapes, [trader], plain_profile(**rates))
+    found = {h.market: (h.asset, h.qty, h.value) for h in ran.summary.holdings}
+    assert found == {
+        "binance/BTCUSDT": ("BTC", pytest.approx(0.1), pytest.approx(4_995.0)),
+        "binancecoinm/BTCUSD_PERP": ("BTC", pytest.approx(-0.06), pytest.approx(-3_000.0)),
+        "total": ("BTC", pytest.approx(0.04), pytest.approx(1_995.0)),
+    }
+    from kimera_cli.engine.brief import page as brief
+    from kimera_cli.report.analysis import analyse
+    from kimera_cli.report.html import page
+    from kimera_cli.report.run import read
+
+    assert "BTC 0.04 (1,995.00 USD): binance/BTCUSDT 0.1" in " ".join(
+        brief(ran.summary, None, 100, colour=False).split()
+    )
+    written = page(analyse(read(ran.folder)))
+    assert "Positions at the end" in written
+    assert "all markets" in written
