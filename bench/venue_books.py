@@ -1,28 +1,34 @@
-"""Book messages of a venue to a consumer: kimera's live feed and ccxt.pro, at the same server.
+"""Book messages of venues to a consumer: kimera's live feed and ccxt.pro, at the same server.
 
-The server's background market changes the book of BTCUSDT and tells some 40 changes in a message,
-by TLS. kimera's consumer is a compiled function that keeps the book; ccxt.pro's is a coroutine
-that awaits `watch_order_book` and reads the best prices. What is measured is the processor time of
-the process for one message. `venue.book.single`: each message comes alone; `venue.book.burst`:
-fifty come in one piece, faster than they are read. The limit is a
-client that reads the bytes by TLS on the same loop and looks at nothing but the last number.
+The background market of each venue changes the book of one symbol and tells some 40 changes in a
+message, each in a TLS record of its own. The messages are made ahead of time and held back.
+kimera's consumer is a compiled function that keeps the book; ccxt.pro's is a coroutine that awaits
+`watch_order_book` and reads the best prices. What is measured is the processor time of the process
+for one message, from the first byte until the consumer has the last. `venue.book.VENUE`: they come
+as fast as they are read; `venue.book_alone.binance`: one each millisecond, which wakes the process
+up. The limit reads the same bytes by TLS on the same loop and looks at none.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from random import Random
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 
+from kimera_cli.feeds.client import link_for
+from kimera_cli.feeds.dialects import dialect_of
 from kimera_cli.feeds.live import LiveFeed, Stream
 from kimera_cli.feeds.live import World as FeedWorld
 from kimera_cli.feeds.output import FunctionOutput
 from kimera_cli.feeds.rest import RestClient
 from kimera_cli.feeds.surroundings import Surroundings
+from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import Events
 from kimera_cli.market.book import new_books
 from kimera_cli.records import Bench
@@ -32,39 +38,53 @@ from . import targets
 from .harness import Case, Watch
 from .machine import package
 from .request import Peer, Request, row
-from .venue_peer import CHANGES, SYMBOL, VENUE, Acts, Told
-from .venue_work import follow_at
+from .venue_peer import CHANGES, Acts, Go, Told
+from .venue_work import MESSAGES, PX, QTY, follow_at
 from .venue_world import Cpu, Floor, failed, floor
+from .wire_peer import text_frame
 
 EVENTS = 8_000
 """Changes of the book in a run."""
-WARM = Acts(5, 1)
+WARM = 5
+WARM_S = 0.5
 LESS_CPU = 10.0
-PACES = {"single": 1, "burst": 50}
-"""How many messages come in one piece."""
-LOOK_S = 0.0005
-"""How often the end is looked for once the server has told it."""
-NAME = "BTCUSDT"
-HOST = "stream.binance.com"
-SUBSCRIBE = (
-    f"GET /ws/btcusdt@depth HTTP/1.1\r\nHost: {HOST}\r\nUpgrade: websocket\r\n"
-    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-).encode()
+ALONE_S = 0.001
+HANDSHAKE = (
+    "GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+class Names(NamedTuple):
+    """One market as kimera and as the server and ccxt call it."""
+
+    kimera: str
+    ccxt: str
+
+
+VENUES = {
+    "binance": Names("BTCUSDT", "BTC/USDT"),
+    "kraken": Names("BTC/USD", "BTC/USD"),
+    "okx": Names("BTC-USDT", "BTC/USDT"),
+    "bybit": Names("BTCUSDT", "BTC/USDT"),
+    "coinbase": Names("BTC-USD", "BTC/USD"),
+    "htx": Names("btcusdt", "BTC/USDT"),
+}
 
 
 class Reader(Protocol):
-    """One client of the book."""
+    """One client of a venue's book."""
 
     running: asyncio.Future[None]
     """What the client does until it is closed."""
+    reached: asyncio.Event
+    """Set once the consumer has the last message."""
 
     async def open(self) -> None:
         """Connect and subscribe."""
 
-    @property
-    def seen(self) -> int:
-        """Id of the last change that the consumer has."""
+    def wait_for(self, told: Told) -> None:
+        """Say what the last message will be."""
 
     async def close(self) -> None:
         """Disconnect."""
@@ -73,28 +93,25 @@ class Reader(Protocol):
 class Kimera:
     """A live feed with a consumer in its thread."""
 
-    def __init__(self, place: Floor) -> None:
-        self.place = place
-        self.books, self.state = new_books(1), np.zeros(3, np.int64)
+    def __init__(self, place: Floor, venue: str) -> None:
+        self.place, self.venue, self.reached = place, venue, asyncio.Event()
+        self.books, self.state = new_books(1), np.zeros(4, np.int64)
 
     async def open(self) -> None:
         """Learn the market, start the feed."""
         place = self.place
-        client = place.client(VENUE)
-        await client.session.learn_markets()
-        instrument = client.session.listing(NAME).instrument
-        client.session.transport.close()
+        self.instrument = await _learn(place, self.venue)
         around = Surroundings(
             place.world.now_ns, place.world.monotonic_ns, Random(1).random, place.world.report
         )
         self.rest = await RestClient(place.addresses).__aenter__()
         world = FeedWorld(around, self.rest.fetch, place.addresses)
-        self.feed = LiveFeed([Stream([instrument], ("depth",))], self.output(), world)
+        self.feed = LiveFeed([Stream([self.instrument], ("depth",))], self.output(), world)
         self.running: asyncio.Future[None] = asyncio.ensure_future(self.feed.run())
 
     def output(self) -> FunctionOutput:
         """Return the consumer."""
-        book, state = self.books.ctypes.data, self.state.ctypes.data
+        book, state, reached = self.books.ctypes.data, self.state.ctypes.data, self.reached.set
         known: Events | None = None
         address = 0
 
@@ -102,19 +119,21 @@ class Kimera:
             nonlocal known, address
             if events is not known:
                 known, address = events, int(events.ctypes.data)
-            follow_at(book, address, n, state)
+            if follow_at(book, address, n, state):
+                reached()
 
         return FunctionOutput(take)
 
-    @property
-    def seen(self) -> int:
-        """Sequence number of the last message."""
-        return int(self.state[0])
+    def wait_for(self, told: Told) -> None:
+        """Count from here, up to a best bid."""
+        self.state[MESSAGES] = 0
+        self.state[PX] = int(Decimal(told.px) / self.instrument.tick)
+        self.state[QTY] = int(Decimal(told.qty) / self.instrument.lot)
 
-    @property
-    def messages(self) -> int:
-        """Messages so far."""
-        return int(self.state[1])
+    def check(self, told: Told) -> None:
+        """RunError `run.bench_venue`: not every message was applied."""
+        if self.state[MESSAGES] != told.messages:
+            raise failed(f"{told.messages} messages", int(self.state[MESSAGES]))
 
     async def close(self) -> None:
         """End the feed."""
@@ -126,23 +145,31 @@ class Kimera:
 class Ccxt:
     """ccxt.pro, awaited again and again."""
 
-    def __init__(self, place: Floor) -> None:
-        self.place = place
-        self.seen = 0
+    def __init__(self, place: Floor, venue: str) -> None:
+        self.place, self.venue, self.reached = place, venue, asyncio.Event()
+        self._wanted: list[float] | None = None
 
     async def open(self) -> None:
         """Load the markets, start the consumer."""
-        self.exchange, self.session = self.place.ccxt("ccxt.pro", VENUE)
+        self.exchange, self.session = self.place.ccxt("ccxt.pro", self.venue)
         await self.exchange.load_markets()
         self.running: asyncio.Future[None] = asyncio.ensure_future(self._follow())
 
     async def _follow(self) -> None:
-        watch = self.exchange.watch_order_book
+        watch, symbol = self.exchange.watch_order_book, VENUES[self.venue].ccxt
         while True:
-            book = await watch(SYMBOL)
+            book = await watch(symbol)
             bids, asks = book["bids"], book["asks"]
-            self.best = bids[0][0] if bids else None, asks[0][0] if asks else None
-            self.seen = int(book["nonce"])
+            self.best = bids[0][:2] if bids else None, asks[0][:2] if asks else None
+            if self.best[0] == self._wanted:
+                self.reached.set()
+
+    def wait_for(self, told: Told) -> None:
+        """Wait for a best bid."""
+        self._wanted = [float(told.px), float(told.qty)]
+
+    def check(self, told: Told) -> None:
+        """It shows the newest state, not each message."""
 
     async def close(self) -> None:
         """Close what ccxt and we opened."""
@@ -157,49 +184,78 @@ class Ccxt:
 class Bare(asyncio.Protocol):
     """Reads bytes: what every client has to do at least."""
 
-    def __init__(self, place: Floor) -> None:
-        self.place, self.running = place, place.loop.create_future()
-        self.seen = 0
+    def __init__(self, place: Floor, venue: str) -> None:
+        self.place, self.venue, self.reached = place, venue, asyncio.Event()
+        self.running: asyncio.Future[None] = place.loop.create_future()
+        self._left = 0
 
     async def open(self) -> None:
         """Connect and subscribe."""
-        there = self.place.addresses
+        instrument = await _learn(self.place, self.venue)
+        link = link_for(dialect_of(self.venue), [instrument], ("depth",))
+        url, there = urlsplit(link.url), self.place.addresses
         self.transport, _ = await self.place.loop.create_connection(
-            lambda: self, LOOPBACK, there.port, ssl=there.tls, server_hostname=HOST
+            lambda: self, LOOPBACK, there.port, ssl=there.tls, server_hostname=url.hostname
         )
-        self.transport.write(SUBSCRIBE)
+        target = url._replace(scheme="", netloc="").geturl() or "/"
+        self.transport.write(HANDSHAKE.format(target=target, host=url.hostname).encode())
+        for text in link.subscriptions:
+            self.transport.write(masked(text))
 
     def data_received(self, data: bytes) -> None:
-        """Look for the last number, where it came whole."""
-        begin = data.rfind(b'"u":') + 4
-        end = data.find(b",", begin)
-        if begin > 3 and end > 0:
-            self.seen = int(data[begin:end])
+        """Count."""
+        self._left -= len(data)
+        if self._left <= 0:
+            self.reached.set()
+
+    def wait_for(self, told: Told) -> None:
+        """Count down from here."""
+        self._left = told.size
+
+    def check(self, told: Told) -> None:
+        """It has read them all."""
 
     async def close(self) -> None:
         """Disconnect."""
         self.transport.close()
 
 
-def rows(request: Request, core: int | None) -> Iterator[Bench]:
-    """Time messages that come alone, and messages that come as fast as the server goes."""
-    with floor([VENUE], core) as place:
-        for pace, per_turn in PACES.items():
-            acts = Acts(max(1, request.size(EVENTS) // CHANGES), per_turn)
-            yield _row(request, place, pace, acts)
+def masked(text: bytes) -> bytes:
+    """Return a client's text frame, masked with nought."""
+    frame = bytearray(text_frame(text))
+    frame[1] |= 0x80
+    at = len(frame) - len(text)
+    return bytes(frame[:at]) + bytes(4) + text
 
 
-def _row(request: Request, place: Floor, pace: str, acts: Acts) -> Bench:
+async def _learn(place: Floor, venue: str) -> Instrument:
+    client = place.client(venue)
+    await client.session.learn_markets()
+    client.session.transport.close()
+    return client.session.listing(VENUES[venue].kimera).instrument
+
+
+def rows(request: Request, core: int | None, venues: Sequence[str] = ()) -> Iterator[Bench]:
+    """Time messages of each venue that come as fast as they are read, then some that come alone."""
+    named = list(venues or VENUES)
+    with floor(named, core) as place:
+        for venue in named:
+            yield _row(request, place, f"venue.book.{venue}", venue, 0.0)
+        yield _row(request, place, f"venue.book_alone.{named[0]}", named[0], ALONE_S)
+
+
+def _row(request: Request, place: Floor, name: str, venue: str, gap_s: float) -> Bench:
     sides: dict[str, Any] = {"kimera": Kimera, "bare": Bare}
     if request.peers and package("ccxt") != "absent":
         sides["ccxt"] = Ccxt
-    used = {name: Cpu() for name in sides}
-    request.measure([_case(name, sides[name], place, acts, used[name]) for name in sides])
-    spent = {name: cpu.timing() for name, cpu in used.items()}
+    used = {each: Cpu() for each in sides}
+    work = Acts(venue, VENUES[venue].ccxt, max(2, request.size(EVENTS) // CHANGES))
+    request.measure([_case(each, sides[each], place, work, gap_s, used[each]) for each in sides])
+    spent = {each: cpu.timing() for each, cpu in used.items()}
     ours, theirs = spent["kimera"], spent.get("ccxt")
     return row(
         request,
-        f"venue.book.{pace}",
+        name,
         ours,
         kind=f"processor time of the client in whole runs of {ours.n} messages",
         peer=None if theirs is None else Peer(f"ccxt.pro {package('ccxt')}", theirs),
@@ -208,41 +264,61 @@ def _row(request: Request, place: Floor, pace: str, acts: Acts) -> Bench:
     )
 
 
-def _case(name: str, make: Any, place: Floor, acts: Acts, cpu: Cpu) -> Case:
+def _case(name: str, make: Any, place: Floor, work: Acts, gap_s: float, cpu: Cpu) -> Case:
     """Return a case whose client is connected before each run and closed after it."""
 
-    def prepare() -> Any:
-        reader = make(place)
+    def prepare() -> tuple[Any, Told]:
+        reader = make(place, work.venue)
         place.do(reader.open())
-        place.do(_through(place, reader, WARM))
-        return reader
+        place.do(_begin(place, reader, work))
+        return reader, place.do(_make(place, work))
 
-    def run(reader: Any, watch: Watch) -> None:
-        before = getattr(reader, "messages", 0)
+    def run(state: tuple[Any, Told], watch: Watch) -> None:
+        reader, told = state
         watch.start()
         cpu.start()
-        told = place.do(_through(place, reader, acts))
+        place.do(_through(place, reader, told, gap_s))
         cpu.lap(told.messages)
         watch.lap(told.messages)
-        if isinstance(reader, Kimera) and reader.messages - before != told.messages:
-            raise failed(f"{told.messages} messages", reader.messages - before)
+        place.process.answer()
+        reader.check(told)
 
-    return Case(name, prepare, run, lambda reader: place.do(reader.close()))
+    return Case(name, prepare, run, lambda state: place.do(state[0].close()))
 
 
-async def _through(place: Floor, reader: Reader, acts: Acts) -> Told:
-    """Let the server act, and wait until the consumer has the last change."""
-    loop, link = asyncio.get_running_loop(), place.process.link
-    answered = asyncio.Event()
-    loop.add_reader(link.fileno(), answered.set)
+async def _begin(place: Floor, reader: Reader, work: Acts) -> None:
+    """Let the market go on until the reader follows it."""
+    while True:
+        told = await _make(place, work._replace(n=WARM))
+        if not told.messages:  # not connected yet
+            await asyncio.sleep(0.01)
+            continue
+        try:
+            await asyncio.wait_for(_through(place, reader, told, 0.0), WARM_S)
+        except TimeoutError:
+            continue  # it has no book yet
+        else:
+            return
+        finally:
+            await asyncio.to_thread(place.process.answer)
+
+
+async def _make(place: Floor, work: Acts) -> Told:
+    """Let the server make messages, while the reader stays alive."""
+    place.process.ask(work)
+    told: Told = await asyncio.to_thread(place.process.answer)
+    return told
+
+
+async def _through(place: Floor, reader: Reader, told: Told, gap_s: float) -> None:
+    """Let the server send them, and wait until the consumer has the last."""
+    reader.reached.clear()
+    reader.wait_for(told)
+    place.process.ask(Go(gap_s))
+    reached = asyncio.ensure_future(reader.reached.wait())
     try:
-        place.process.ask(acts)
-        await answered.wait()
-    finally:
-        loop.remove_reader(link.fileno())
-    told: Told = place.process.answer()
-    while reader.seen < told.last:
+        await asyncio.wait((reached, reader.running), return_when=asyncio.FIRST_COMPLETED)
         if reader.running.done():
             reader.running.result()
-        await asyncio.sleep(LOOK_S)
-    return told
+    finally:
+        reached.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,18 +37,26 @@ class Place(NamedTuple):
 
 
 class Acts(NamedTuple):
-    """Work for a server: `n` book messages, `per_turn` of them in one piece."""
+    """Work for a server: make `n` book messages of a venue and hold them back."""
 
+    venue: str
+    symbol: str
     n: int
-    per_turn: int
+
+
+class Go(NamedTuple):
+    """Send what is held back, a message each `gap_s`; 0: as fast as the socket takes them."""
+
+    gap_s: float
 
 
 class Told(NamedTuple):
-    """What the acts came to."""
+    """What the acts came to: the best bid that the last message makes, and the bytes in all."""
 
     messages: int
-    last: int
-    """Id of the last change."""
+    px: str
+    qty: str
+    size: int
 
 
 def serve(link: Connection, core: int | None) -> None:
@@ -64,7 +72,9 @@ def serve(link: Connection, core: int | None) -> None:
 
 
 def trade(link: Connection, core: int | None, folder: Path, venues: list[str]) -> None:
-    """Serve venues by TLS at the host's time; answers with a Place, then each Acts with a Told."""
+    """Serve venues by TLS at the host's time; answers with a Place, each Acts with a Told, and Go
+    when everything is sent.
+    """
     import uvloop
 
     pin(core)
@@ -95,20 +105,94 @@ async def _trade(link: Connection, folder: Path, venues: list[str]) -> None:
                 },
             )
         )
-        await _obey(link, lambda acts: _act(host, acts))
+        await _obey(link, Market(host).obey)
 
 
-async def _act(host: Any, acts: Acts) -> Told:
-    flow = _flow(host)
-    for turn in range(acts.n):
-        before = flow.market.seq
-        while flow.market.seq == before:
+class Held:
+    """Stands in for a socket's transport and keeps what is written, one message after the other."""
+
+    def __init__(self, socket: Any) -> None:
+        self.socket, self.transport = socket, socket.transport
+        self.messages: list[bytes] = []
+        socket.transport = self
+
+    def write(self, data: bytes) -> None:
+        """Keep messages: a socket writes all those of a turn together."""
+        self.messages += _frames(data)
+
+    def get_write_buffer_size(self) -> int:
+        """Nothing waits."""
+        return 0
+
+    def release(self) -> Any:
+        """Take the transport's place no longer; return it."""
+        self.socket.transport = self.transport
+        return self.transport
+
+
+def _frames(data: bytes) -> Iterator[bytes]:
+    """Yield the frames of a server one by one (RFC 6455, 5.2)."""
+    at = 0
+    while at < len(data):
+        size, head = data[at + 1], 2
+        if size >= 126:
+            head = 4 if size == 126 else 10
+            size = int.from_bytes(data[at + 2 : at + head], "big")
+        yield data[at : at + head + size]
+        at += head + size
+
+
+class Market:
+    """Makes messages ahead of time, because one takes longer to make than to read."""
+
+    def __init__(self, host: Any) -> None:
+        self.host = host
+        self.held: list[Held] = []
+
+    async def obey(self, command: Acts | Go) -> Told | None:
+        """Do as told."""
+        if isinstance(command, Acts):
+            return await self._make(command)
+        for held in self.held:
+            transport = held.release()
+            for message in held.messages:
+                transport.write(message)
+                if command.gap_s:
+                    await asyncio.sleep(command.gap_s)
+        return None
+
+    async def _make(self, acts: Acts) -> Told:
+        self.held = [Held(socket) for socket in self.host.sockets()]
+        flow = _flow(self.host, acts.venue, acts.symbol)
+        made = 0
+        for _ in range(acts.n - 1):
             for _ in range(CHANGES):
                 flow.act()
-        host.tick()
-        if turn % acts.per_turn == 0:
-            await asyncio.sleep(0)
-    return Told(acts.n, flow.market.seq)
+            made += await self._tick()
+        px, lots = _mark(flow)
+        made += await self._tick()
+        market = flow.market
+        size = sum(len(message) for held in self.held for message in held.messages)
+        return Told(made, str(market.price(px)), str(market.qty(lots)), size)
+
+    async def _tick(self) -> int:
+        """Let the venue tell what has changed; return in how many messages it did."""
+        before = sum(len(held.messages) for held in self.held)
+        self.host.tick()
+        await asyncio.sleep(0)  # a socket writes at the end of a turn
+        return sum(len(held.messages) for held in self.held) - before
+
+
+def _mark(flow: Any) -> tuple[int, int]:
+    """Add to the best bid; return its price in ticks and what is there now."""
+    from kimera_cli.venues.server.model import OrderRequest
+
+    market, depth = flow.market, flow.exchange.desk(flow.market.symbol).depth
+    px = depth.best("buy")
+    qty = market.qty(4 * flow.mean_lots + 7)
+    request = OrderRequest(market.symbol, "buy", "limit", qty, market.price(px), post_only=True)
+    flow.exchange.place(flow.quoter.id, request)
+    return px, depth.lots("buy", px)
 
 
 async def _serve(link: Connection) -> None:
@@ -143,8 +227,8 @@ async def _obey(link: Connection, answer: Callable[[Any], Awaitable[Any]]) -> No
             link.send(await answer(command))
 
 
-def _flow(host: Any) -> Any:
-    return next(f for f in host.venues[VENUE].background if f.market.symbol == SYMBOL)
+def _flow(host: Any, venue: str = VENUE, symbol: str = SYMBOL) -> Any:
+    return next(f for f in host.venues[venue].background if f.market.symbol == symbol)
 
 
 async def _push(host: Any, acts: int) -> int:

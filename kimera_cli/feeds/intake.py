@@ -15,7 +15,7 @@ import numpy as np
 
 from kimera_cli.feeds.dialect import KINDS, Kind
 from kimera_cli.feeds.output import Output
-from kimera_cli.feeds.reader import Checks, FrameReader, Payload
+from kimera_cli.feeds.reader import Checks, FrameReader, Take
 from kimera_cli.feeds.sync import BookSync, mark
 from kimera_cli.feeds.sync_audit import AuditSync
 from kimera_cli.feeds.sync_count import Numbering
@@ -32,7 +32,6 @@ from kimera_cli.layouts import (
 )
 
 _COUNT = (1 << VERDICT_BITS) - 1
-_GO_ON = COUNT << VERDICT_BITS
 
 
 def sync_rows() -> Events:
@@ -62,28 +61,10 @@ class Intake:
         """Called when a book may want something of the venue."""
         self._syncs = checks.syncs.view(np.recarray)
         self._venue = VENUES.index(reader.dialect.venue)
-        self.take: Callable[[Payload, int], int] = self._taker()
+        self.take: Take = reader.handing(output.take, self._waits, self._attend)
         """Read one frame: `take(payload, ts_local_ns)`; return how many events are in it, shown or
         not. 0: no market data, see `reader.control`. VenueError `venue.frame`: it cannot be read.
         """
-
-    def _taker(self) -> Callable[[Payload, int], int]:
-        """Return `take`: a closure, for the same reason as the reader's."""
-        reader, read, put, attend = self.reader, self.reader.take, self.output.take, self._attend
-        numbering, show = self.numbering, self._waits
-
-        def take(payload: Payload, ts_local_ns: int) -> int:
-            found = read(payload, ts_local_ns)
-            if found <= _COUNT:
-                if found:
-                    if put(reader.events, found):
-                        show()
-                elif numbering is not None:
-                    attend(0, ts_local_ns)
-                return found
-            return attend(found, ts_local_ns)
-
-        return take
 
     def begin(self, ts_local_ns: int) -> None:
         """Say for every book that there is none yet: what the consumer has is older."""

@@ -25,11 +25,13 @@ the table is passed piece by piece, as the ring has room.
 from __future__ import annotations
 
 import numpy as np
+from numba import types
 
 from kimera_cli.kernels._jit import inner, kernel
 from kimera_cli.kernels.conflate_absorb import absorb
 from kimera_cli.kernels.conflate_batch import freeze
 from kimera_cli.kernels.conflate_state import CONFLATE
+from kimera_cli.kernels.direct import direct
 from kimera_cli.kernels.pointers import array_at
 from kimera_cli.kernels.ring import RING_END, ring_push, ring_room
 from kimera_cli.layouts import EVENT, F_LAST
@@ -128,13 +130,21 @@ def conflate_put(c, end, source, n):
 
 
 # --- from Python: integers only ------------------------------------------------------------------
-@kernel
-def put_at(buffer, end, source, n):
-    """`conflate_put` on the CONFLATE and the RING_END at their addresses."""
+_TAKES = types.int64(types.int64, types.int64, types.int64, types.int64)
+_ENDS = types.int64(types.int64, types.int64)
+
+
+@kernel(_TAKES, nogil=False)
+def _put_at(buffer, end, source, n):
     return conflate_put(array_at(buffer, 1, CONFLATE)[0], array_at(end, 1, RING_END)[0], source, n)
 
 
-@kernel
-def drain_at(buffer, end):
-    """`conflate_drain` on the CONFLATE and the RING_END at their addresses."""
+@kernel(_ENDS, nogil=False)
+def _drain_at(buffer, end):
     return conflate_drain(array_at(buffer, 1, CONFLATE)[0], array_at(end, 1, RING_END)[0])
+
+
+put_at = direct(_put_at, _TAKES)
+"""`conflate_put` on the CONFLATE and the RING_END at their addresses."""
+drain_at = direct(_drain_at, _ENDS)
+"""`conflate_drain` on the CONFLATE and the RING_END at their addresses."""

@@ -43,8 +43,8 @@ def test_orders_that_are_refused_are_no_figure(monkeypatch: pytest.MonkeyPatch) 
 
 def test_books_reach_both_consumers_by_both_paces() -> None:
     pytest.importorskip("ccxt")
-    rows = list(venue_books.rows(request(peers=True), None))
-    assert [row.name for row in rows] == ["venue.book.single", "venue.book.burst"]
+    rows = list(venue_books.rows(request(peers=True), None, ["binance"]))
+    assert [row.name for row in rows] == ["venue.book.binance", "venue.book_alone.binance"]
     for row in rows:
         assert row.peer.startswith("ccxt.pro ")
         assert row.target == ">= 10 x ccxt.pro"
@@ -53,18 +53,32 @@ def test_books_reach_both_consumers_by_both_paces() -> None:
         assert row.limit_ratio is not None
 
 
+def test_books_of_a_venue_that_tells_every_change_are_read_whole() -> None:
+    rows = list(venue_books.rows(request(peers=False), None, ["kraken"]))
+    assert rows[0].n > 160 // 40
+
+
+def test_a_consumer_that_missed_a_message_is_no_figure() -> None:
+    kimera = venue_books.Kimera.__new__(venue_books.Kimera)
+    kimera.state = np.ones(4, np.int64)
+    with pytest.raises(RunError, match="expected 2 messages, was 1"):
+        kimera.check(venue_books.Told(2, "1", "1", 0))
+
+
 def test_a_consumer_keeps_the_book_and_counts_messages() -> None:
     events = np.zeros(5, EVENT)
     events["kind"] = (DEPTH, DEPTH, CLEAR, DEPTH, DEPTH)
     events["side"] = (BID, ASK, BID, BID, BID)
     events["px_ticks"] = (100, 110, 0, 99, 98)
     events["qty_lots"] = (1, 1, 0, 2, 0)
-    events["seq"] = (7, 7, 8, 8, 8)
     events["flags"] = (0, F_LAST, 0, 0, F_LAST)
-    book, state = new_books(1)[0], np.zeros(3, np.int64)
-    follow_book(book, events.view(np.recarray), 5, state)
+    rows = events.view(np.recarray)
+    book, state = new_books(1)[0], np.array((0, 0, 99, 3), np.int64)
+    assert follow_book(book, rows, 5, state) == 0
     assert (book.best_bid_ticks, book.best_ask_ticks) == (99, 110)
-    assert state.tolist() == [8, 2, 99 ^ 110]
-    follow_book(book, events.view(np.recarray), 1, state)
+    assert state.tolist() == [2, 99 ^ 110, 99, 3]
+    rows["qty_lots"][3] = 3
+    assert follow_book(book, rows, 5, state) == 1
+    follow_book(book, rows, 1, state)
     assert book.best_bid_ticks == 100
-    assert state[1] == 2
+    assert state[0] == 4
