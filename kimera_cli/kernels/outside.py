@@ -16,6 +16,9 @@ from kimera_cli.kernels.latency import prepare_feed
 from kimera_cli.kernels.state import LATENCY_RECORDED
 from kimera_cli.layouts import F_NO_EXCH_TIME, R_FILL
 
+NO_STAMP_NS = 631_152_000_000_000_000
+"""1990-01-01: no venue's stamp is older; nought, put right by its clock's offset, is."""
+
 TOLD = np.dtype(
     [
         ("stream", "i8"),
@@ -23,7 +26,7 @@ TOLD = np.dtype(
         ("id", "i8"),
         ("sleeve", "i8"),
         ("slot", "i8"),
-        ("ts_exch_ns", "i8"),
+        ("ts_exch_ns", "i8"),  # before NO_STAMP_NS: not told
         ("side", "i8"),
         ("px_ticks", "i8"),
         ("qty_lots", "i8"),
@@ -104,10 +107,15 @@ def prepare(buffer, n, stream):
 
 @kernel
 def bring(loop, streams, books, messages, markouts, told):
-    """Let one answer of a venue in; it is delivered at the loop's next moment."""
+    """Let one answer of a venue in; it is delivered at the loop's next moment.
+
+    Where the venue told no time of it, it happened when it was learnt.
+    """
     k = told.stream
     stream = streams[k]
-    ts_ns = min(told.ts_exch_ns, loop.pause_ns)
+    ts_ns = loop.pause_ns
+    if told.ts_exch_ns > NO_STAMP_NS:
+        ts_ns = min(told.ts_exch_ns, ts_ns)
     if told.kind == R_FILL:
         tell_fill(
             loop,

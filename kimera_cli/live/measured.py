@@ -24,15 +24,20 @@ def measured(rows: Rows) -> Measured:
     """Return the times from the gate to the venue's acceptance, and from there to the loop.
 
     The venue's own stamp parts the two, as far as its clock is known; a stamp in whole ms, or a
-    clock that is off, cannot make either negative, and their sum is not touched by it.
+    clock that is off, cannot make either negative, and their sum is not touched by it. An
+    acceptance that the venue told without a time bears the time at which it was known: it counts
+    for the sum alone. Where all are like that, both ways are taken to be as long.
     """
     sent, accepted = (_first(rows[rows["kind"] == kind]) for kind in (R_INTENT, R_ACCEPTED))
     _, s, a = np.intersect1d(sent["order_id"], accepted["order_id"], return_indices=True)
     if not s.size:
         return Measured(0, 0, 0)
-    there = np.median(accepted["ts_exch_ns"][a] - sent["ts_ns"][s])
-    whole = int(np.median(accepted["ts_ns"][a] - sent["ts_ns"][s]))
-    entry = int(np.clip(there, 0, whole))
+    there = accepted["ts_exch_ns"][a] - sent["ts_ns"][s]
+    known = accepted["ts_ns"][a] - sent["ts_ns"][s]
+    stamped = accepted["ts_exch_ns"][a] < accepted["ts_ns"][a]
+    whole = int(np.median(known))
+    entry = int(np.median(there[stamped])) if stamped.any() else whole // 2
+    entry = min(max(entry, 0), whole)
     return Measured(int(s.size), entry, whole - entry)
 
 

@@ -21,7 +21,8 @@ class Agreement(Record, frozen=True):
     same_fills: bool
     """Each fill is the same in venue time, order, side, price, quantity and position."""
     identical: bool
-    """So is the time at which it was known: where this is so of all markets, trade hashes agree."""
+    """So is the time at which it was known. Trade hashes agree then, in a run on one market: they
+    also hold a fill's number among those of all markets."""
     orders: int
     replay_orders: int
     same_orders: int

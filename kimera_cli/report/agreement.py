@@ -31,8 +31,6 @@ from kimera_cli.report.sleeve import Sleeve, sleeve_of
 
 WITHIN = {"1ms": 1_000_000, "10ms": 10_000_000, "100ms": 100_000_000, "1s": 1_000_000_000}
 _DECISIONS = (R_INTENT, R_DENIED, R_CANCEL_INTENT, R_AMEND_INTENT)
-_ON_ARRIVAL = ("ts_ns", "code")
-"""When a fill was known, and its number among all: both follow from the times of answers."""
 _SEEN = ("kind", "strategy", "side", "px_ticks", "qty_lots")
 
 
@@ -181,9 +179,14 @@ def _acts(run: Run, i: int) -> I64:
 
 
 def _same_fills(twin: Twin, *, at_once: bool) -> bool:
-    """Return whether all fills are the same; `at_once`: also when they were known."""
+    """Return whether all fills are the same; `at_once`: also when they were known.
+
+    Left aside is a fill's number among those of all markets (`code`): at one moment the venues are
+    looked at in any order.
+    """
     one, two = twin.run.fills, twin.replay.fills
-    fields = [f for f in TRADE_FIELDS if at_once or f not in _ON_ARRIVAL]
+    aside = ("code",) if at_once else ("code", "ts_ns")
+    fields = [f for f in TRADE_FIELDS if f not in aside]
     return len(one) == len(two) and all(np.array_equal(one[f], two[f]) for f in fields)
 
 
