@@ -34,7 +34,8 @@ def status(
 
     trading = opened(ctx.obj, [venue], account, keys, server)
     with ctx.obj.output() as out:
-        run(trading, lambda: tell_status(trading, symbol, orders, emitter(out)))
+        if not run(trading, lambda: tell_status(trading, symbol, orders, emitter(out))):
+            out.partial()
 
 
 def open_(
@@ -51,7 +52,8 @@ def open_(
 
     trading = opened(ctx.obj, venue, account, keys, server)
     with ctx.obj.output() as out:
-        run(trading, lambda: tell_open(trading, symbols or (), emitter(out)))
+        if not run(trading, lambda: tell_open(trading, symbols or (), emitter(out))):
+            out.partial()
 
 
 def fills(
@@ -73,7 +75,8 @@ def fills(
     ago_ns = duration_ns("--since", since)
     trading = opened(ctx.obj, venue, account, keys, server)
     with ctx.obj.output() as out:
-        run(trading, lambda: tell_fills(trading, symbols or (), ago_ns, emitter(out)))
+        if not run(trading, lambda: tell_fills(trading, symbols or (), ago_ns, emitter(out))):
+            out.partial()
 
 
 def balance(
@@ -89,7 +92,8 @@ def balance(
 
     trading = opened(ctx.obj, venue, account, keys, server)
     with ctx.obj.output() as out:
-        run(trading, lambda: tell_balances(trading, emitter(out)))
+        if not run(trading, lambda: tell_balances(trading, emitter(out))):
+            out.partial()
 
 
 def positions(
@@ -105,7 +109,8 @@ def positions(
 
     trading = opened(ctx.obj, venue, account, keys, server)
     with ctx.obj.output() as out:
-        run(trading, lambda: tell_positions(trading, emitter(out)))
+        if not run(trading, lambda: tell_positions(trading, emitter(out))):
+            out.partial()
 
 
 def fees(
@@ -122,4 +127,5 @@ def fees(
 
     trading = opened(ctx.obj, venue, account, keys, server)
     with ctx.obj.output() as out:
-        run(trading, lambda: tell_fees(trading, symbols, emitter(out)))
+        if not run(trading, lambda: tell_fees(trading, symbols, emitter(out))):
+            out.partial()

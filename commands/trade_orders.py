@@ -83,7 +83,7 @@ def order(
                 await batch.one(typed(*words))
 
         run(trading, work)
-        conclude(out, batch.tally)
+        conclude(world, out, batch.tally)
 
 
 def cancel(
@@ -101,7 +101,8 @@ def cancel(
 
     trading = opened(ctx.obj, [venue], account, keys, server)
     with ctx.obj.output() as out:
-        run(trading, lambda: cancel_each(trading, symbol, orders, emitter(out)))
+        if not run(trading, lambda: cancel_each(trading, symbol, orders, emitter(out))):
+            out.partial()
 
 
 def cancel_all(
@@ -121,7 +122,9 @@ def cancel_all(
 
     trading = opened(ctx.obj, [venue], account, keys, server)
     with ctx.obj.output() as out:
-        run(trading, lambda: cancel_open(trading, symbols or (), foreign, emitter(out)))
+        emit = emitter(out)
+        if not run(trading, lambda: cancel_open(trading, symbols or (), foreign, emit)):
+            out.partial()
 
 
 def amend(

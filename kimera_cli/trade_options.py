@@ -94,10 +94,15 @@ def emitter(out: Output) -> Callable[..., None]:
     return emit
 
 
-def conclude(out: Output, tally: Tally) -> None:
-    """Give the stream its status: 6 when only some orders went well."""
+def conclude(world: Context, out: Output, tally: Tally) -> None:
+    """Tell the first order that did not go well; the status is 6 when some others did."""
     from kimera_cli.diagnostics import exit_code_for
 
+    if tally.error is not None:
+        if tally.bad + tally.good > 1:
+            count = f"{tally.bad} of {tally.bad + tally.good} orders did not go well; the first"
+            tally.error.message = f"{count}: {tally.error.message}"
+        world.diagnostics.error(tally.error)
     if tally.bad and tally.good:
         out.partial()
     elif tally.error is not None:

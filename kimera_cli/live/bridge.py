@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kimera_cli.instrument import Instrument
+from kimera_cli.instrument import Instrument, common_name
 from kimera_cli.kernels.outside import TOLD
 from kimera_cli.layouts import (
     BID,
@@ -197,7 +197,7 @@ class Bridge:
     def _kept_lots(self, order: LoopOrder, fill: VenueFill) -> int:
         """Return by how many lots the venue's fees have made the position smaller."""
         instrument = self.instruments[order.stream]
-        if fill.fee_asset != instrument.base or not fill.fee:
+        if not fill.fee or common_name(fill.fee_asset) != common_name(instrument.base):
             return 0
         paid, told = self._kept.get((order.stream, order.sleeve), (Decimal(0), 0))
         paid += fill.fee
@@ -264,9 +264,10 @@ class Bridge:
 
 def fee_in_quote(fill: VenueFill, instrument: Instrument) -> float:
     """Return a fill's fee in the quote currency; NaN when it was paid in a third asset."""
-    if fill.fee_asset == instrument.quote or not fill.fee:
+    asset = common_name(fill.fee_asset)
+    if asset == common_name(instrument.quote) or not fill.fee:
         return float(fill.fee)
-    if fill.fee_asset == instrument.base:
+    if asset == common_name(instrument.base):
         return float(fill.fee * fill.price)
     return math.nan
 

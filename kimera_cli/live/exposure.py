@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from kimera_cli.errors import RiskError
+from kimera_cli.instrument import common_name
 from kimera_cli.venues.desk import Wish
 from kimera_cli.venues.orders.machine import OrderState
 from kimera_cli.venues.orders.outcome import VenueFill
@@ -27,7 +28,7 @@ class Exposure:
     def filled(self, fill: VenueFill, base: str) -> None:
         """Count one execution; a fee in the base asset is not held any more."""
         size = fill.quantity if fill.side == "buy" else -fill.quantity
-        size -= fill.fee if fill.fee_asset == base else ZERO
+        size -= fill.fee if common_name(fill.fee_asset) == common_name(base) else ZERO
         self.held[fill.symbol] = self.held.get(fill.symbol, ZERO) + size
         self.prices[fill.symbol] = fill.price
 

@@ -36,9 +36,33 @@ class Tally:
             self.good += 1
             return
         self.bad += 1
-        said = record.reason or record.raw
-        refused = VenueError(f"venue.order_{record.phase}", f"{record.client_id}: {said}")
-        self.error = self.error or error or refused
+        self.error = self.error or error or order_error(record)
+
+
+KEYS = "check key, secret, passphrase and permissions in the keys file"
+MENDS = {
+    "funds": "kimera trade balance tells what is free",
+    "key": KEYS,
+    "signature": KEYS,
+    "passphrase": KEYS,
+    "permission": KEYS,
+    "address": "allow this host's address at the venue, for this key",
+    "post_only": "a price further from the market, or another --tif",
+    "clock": "set this host's clock (chronyc makestep, timedatectl)",
+    "maintenance": "see the venue's status page; try again later",
+}
+IN_DOUBT = "do not send it again: kimera trade reconcile finds out what became of it"
+
+
+def order_error(record: TradeOrder) -> VenueError:
+    """Return the error of an order that did not go well."""
+    said = f" ({record.reason}): {record.raw}" if record.raw else f": {record.reason}"
+    return VenueError(
+        f"venue.order_{record.phase}",
+        f"expected {record.venue} to take {record.client_id}, was {record.phase}{said}",
+        IN_DOUBT if record.phase == "unknown" else MENDS.get(record.reason, ""),
+        venue=record.venue,
+    )
 
 
 @dataclass

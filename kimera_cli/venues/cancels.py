@@ -11,6 +11,7 @@ from kimera_cli.venues import show
 from kimera_cli.venues.amending import amend
 from kimera_cli.venues.consent import Consent
 from kimera_cli.venues.desk import Wish
+from kimera_cli.venues.each import one_by_one
 from kimera_cli.venues.orders.machine import OrderState
 from kimera_cli.venues.orders.outcome import Accepted, Outcome, Rejected, Unknown, VenueOrder
 from kimera_cli.venues.trading import Trading
@@ -18,17 +19,29 @@ from kimera_cli.venues.trading import Trading
 Emit = Callable[[TradeOrder], None]
 
 
-async def cancel_each(trading: Trading, symbol: str, names: Iterable[str], emit: Emit) -> None:
-    """Cancel orders by their ids; VenueError `venue.order_stays` names those that still rest."""
+async def cancel_each(trading: Trading, symbol: str, names: Iterable[str], emit: Emit) -> bool:
+    """Cancel orders by their ids; return whether none rests any more, each having been there.
+
+    VenueError `venue.order_stays` for one that still rests.
+    """
     desk = await trading.desk(trading.venue())
-    done = [await desk.cancel(symbol, name) for name in names]
-    _tell(done, desk.client.account, emit)
+
+    async def cancel(name: str) -> TradeOrder:
+        return _told(emit, desk.client.account, *await desk.cancel(symbol, name))
+
+    return await one_by_one(trading, names, cancel, lambda _: None)
 
 
-async def cancel_open(trading: Trading, symbols: Iterable[str], foreign: bool, emit: Emit) -> None:
-    """Cancel what is open of ours, with `foreign` of everybody."""
+async def cancel_open(trading: Trading, symbols: Iterable[str], foreign: bool, emit: Emit) -> bool:
+    """Cancel what is open of ours, with `foreign` of everybody; as `cancel_each`."""
     desk = await trading.desk(trading.venue())
-    _tell(await desk.cancel_all(symbols, foreign=foreign), desk.client.account, emit)
+    orders = {o.venue_order_id: o for o in await desk.open_orders(symbols, foreign=foreign)}
+
+    async def cancel(name: str) -> TradeOrder:
+        done = await desk.cancel(orders[name].symbol, name)
+        return _told(emit, desk.client.account, *done)
+
+    return await one_by_one(trading, orders, cancel, lambda _: None)
 
 
 async def amend_one(
@@ -66,20 +79,18 @@ def said(outcome: Outcome) -> str:
             return f"no clear answer ({why}): {detail}"
 
 
-def _tell(done: list[tuple[OrderState | VenueOrder, Outcome]], account: str, emit: Emit) -> None:
-    stays = []
-    for now, outcome in done:
-        if isinstance(now, OrderState):
-            emit(show.own_order(now))
-            rests, name = now.is_live, now.client_id
-        else:
-            emit(show.venue_order(now, account, ours=False))
-            rests, name = not now.is_terminal, now.venue_order_id
-        if rests:
-            stays.append(f"{name}: {said(outcome)}")
-    if stays:
+def _told(emit: Emit, account: str, now: OrderState | VenueOrder, outcome: Outcome) -> TradeOrder:
+    """Tell an order after its cancel; VenueError `venue.order_stays` when it rests nevertheless."""
+    if isinstance(now, OrderState):
+        record, rests, name = show.own_order(now), now.is_live, now.client_id
+    else:
+        record = show.venue_order(now, account, ours=False)
+        rests, name = not now.is_terminal, now.venue_order_id
+    emit(record)
+    if rests:
         raise VenueError(
             "venue.order_stays",
-            f"expected the orders to be canceled, was {'; '.join(stays)}",
+            f"expected {name} to be canceled, was {said(outcome)}",
             "try again; kimera trade kill stops new risk meanwhile",
         )
+    return record

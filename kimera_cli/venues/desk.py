@@ -246,15 +246,21 @@ class Desk:
         except VenueError as error:
             self.world.report(error)
 
-    async def cancel_all(
+    async def open_orders(
         self, symbols: Iterable[str] = (), *, foreign: bool = False
-    ) -> list[tuple[OrderState | VenueOrder, Outcome]]:
-        """Cancel open orders one by one: ours, or all that the account has."""
+    ) -> list[VenueOrder]:
+        """Return open orders, as the journal now knows them: ours, or all of the account."""
         orders = await self.client.queries.open_orders(symbols)
         for order in orders:
             self.note(OrderUpdate(order=order))
         mine = self.journal.orders.is_ours
-        wanted = [o for o in orders if foreign or mine(o)]
+        return [o for o in orders if foreign or mine(o)]
+
+    async def cancel_all(
+        self, symbols: Iterable[str] = (), *, foreign: bool = False
+    ) -> list[tuple[OrderState | VenueOrder, Outcome]]:
+        """Cancel open orders one by one: ours, or all that the account has."""
+        wanted = await self.open_orders(symbols, foreign=foreign)
         done = [await self.cancel(o.symbol, o.venue_order_id) for o in wanted]
         self.journal.flush()
         return done

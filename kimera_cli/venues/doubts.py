@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kimera_cli.errors import VenueError
+from kimera_cli.venues.clients.session import RefusedError
 from kimera_cli.venues.orders.entry import ProvedAbsent
 from kimera_cli.venues.orders.lookup import learn, search_for
 from kimera_cli.venues.orders.machine import OrderState, Phase
@@ -15,11 +16,11 @@ from kimera_cli.venues.orders.outcome import (
     OrderUpdate,
     Outcome,
     Reason,
-    Rejected,
     VenueOrder,
 )
 
 if TYPE_CHECKING:
+    from kimera_cli.venues.clients.venues import VenueClient
     from kimera_cli.venues.desk import Desk
 
 _NS = 1_000_000_000
@@ -98,22 +99,37 @@ async def ask_fills(desk: Desk, client_id: str, *, anyway: bool = False) -> None
 
 
 async def told_order(desk: Desk, symbol: str, name: str, outcome: Outcome) -> VenueOrder:
-    """Return what the venue says of an order that is not ours, after a cancel."""
-    found = await desk.client.entry.order(name, symbol)
+    """Return what the venue says of an order that is not ours, after a cancel.
+
+    VenueError `venue.order` when it knows none, and did not cancel it just now.
+    """
+    client = desk.client
+    found = await named_order(client, symbol, name)
     if found is not None:
         desk.note(OrderUpdate(order=found))
         return found
-    gone = isinstance(outcome, Accepted)
-    missing = isinstance(outcome, Rejected) and outcome.reason is Reason.NOT_FOUND
-    if not gone and missing:
-        raise VenueError(
-            "venue.order",
-            f"expected an order of {desk.client.venue} {symbol}, was {name}",
-            "kimera trade open lists the open ones",
-            venue=desk.client.venue,
-        )
-    return VenueOrder(
-        venue=desk.client.venue, symbol=symbol, venue_order_id=name, status="canceled"
+    if not isinstance(outcome, Accepted):
+        raise no_order(client, symbol, name)
+    return VenueOrder(venue=client.venue, symbol=symbol, venue_order_id=name, status="canceled")
+
+
+async def named_order(client: VenueClient, symbol: str, name: str) -> VenueOrder | None:
+    """Return an order by a typed id; None also when the venue says that it cannot be one."""
+    try:
+        return await client.entry.order(name, symbol)
+    except RefusedError as error:
+        if error.verdict.reason is Reason.BAD_REQUEST:
+            return None
+        raise
+
+
+def no_order(client: VenueClient, symbol: str, name: str) -> VenueError:
+    """Return the error of an id that names no order."""
+    return VenueError(
+        "venue.order",
+        f"expected an order of {client.venue} {symbol}, was {name}",
+        "kimera trade open lists the open ones",
+        venue=client.venue,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kimera_cli.errors import KimeraError, UsageError
 from kimera_cli.journal.intent_replay import DATABASE, read_orders
@@ -32,7 +33,9 @@ from kimera_cli.venues.orders.rules import RULES, canonical
 if TYPE_CHECKING:
     from kimera_cli.context import Context
 
+T = TypeVar("T")
 KEYS_FILE = "keys.toml"
+ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 SLOWEST_COMMIT_MS = 5_000.0
 """A one-shot command may wait for a slow disk; a trading loop may not."""
 
@@ -46,6 +49,15 @@ class Choices:
     keys: Path | None = None
     server: str | None = None
     wait_s: float = PATIENCE_S
+
+    def __post_init__(self) -> None:
+        """UsageError `usage.account`: the name of an account is part of a folder's name."""
+        if not ACCOUNT.fullmatch(self.account):
+            raise UsageError(
+                "usage.account",
+                f"expected --account of letters, digits, '-' and '_', was '{self.account}'",
+                "--account main",
+            )
 
 
 @dataclass
@@ -182,15 +194,15 @@ def keys_file(typed: Path | None, server: str | None, home: Path) -> Path | None
     return typed or its_own or (default if default.exists() else None)
 
 
-def run(trading: Trading, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def run(trading: Trading, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a command's work to its end, on uvloop where the platform has it, and close."""
     factory = None if sys.platform == "win32" else import_module("uvloop").new_event_loop
 
-    async def whole() -> None:
+    async def whole() -> T:
         try:
-            await work()
+            return await work()
         finally:
             trading.close()
 
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(whole())
+        return runner.run(whole())

@@ -303,3 +303,54 @@ def test_an_owned_account_is_told_and_kill_works_beside_its_owner(
     finally:
         owner.release()
     program("trade", "arm")
+
+
+@pytest.mark.parametrize("venue", ["binance", "htx", "kraken"])
+def test_an_id_that_is_none_keeps_no_other_from_its_answer(trade: Trade, venue: str) -> None:
+    symbol, at = VENUES[venue], ("--venue", venue)
+    resting = trade.order(venue, "buy", "0.01", "--price", LOW)
+    names = ("nosuch", resting["client_id"])
+    for command, phase in (("status", "open"), ("cancel", "canceled")):
+        said = trade(command, symbol, *names, *at)
+        (record,) = said.records("trade_order")
+        assert (said.code, record["phase"], record["client_id"]) == (6, phase, names[1])
+        assert "nosuch" in said.err
+        alone = trade(command, symbol, "nosuch", *at)
+        assert (alone.code, alone.error["code"]) == (4, "venue.order")
+
+
+def test_an_order_that_the_venue_refused_has_a_status(trade: Trade) -> None:
+    said = trade("order", "BTCUSDT", "buy", "900", "--price", LOW, "--venue", "binance")
+    (refused,) = said.records("trade_order")
+    said = trade("status", "BTCUSDT", refused["client_id"], "--venue", "binance")
+    (record,) = said.records("trade_order")
+    assert (said.code, record["phase"], record["reason"]) == (0, "rejected", "funds")
+
+
+def test_a_venue_that_is_down_keeps_no_other_from_its_answer(trade: Trade, server: Serving) -> None:
+    """Part of the answer, code 6; and a total is not told without saying that it is not whole."""
+    trade.order("kraken", "buy", "0.01", "--price", HIGH)
+    server.control("/okx/maintenance", {"on": True})
+    both = ("--venue", "okx", "--venue", "kraken")
+    try:
+        for command in (("balance",), ("open",), ("positions",), ("fees", "BTC/USD")):
+            said = trade(*command, *both)
+            assert said.code == 6, (command, said.err)
+            assert "okx" in said.err
+            found = [r for r in said.json if r["type"].startswith("trade_")]
+            assert {r["venue"] for r in found} <= {"kraken", "total"}
+            assert found or command == ("open",)
+        assert trade("balance", "--venue", "okx").code == 4
+    finally:
+        server.control("/okx/maintenance", {"on": False})
+
+
+def test_a_lost_order_is_sent_once_more_when_that_is_asked(trade: Trade, server: Serving) -> None:
+    """Some seconds of real time: the proof of absence outlasts the request's life."""
+    rule = {"hook": "request.before", "action": "drop", "match": "^POST /api/v3/order"}
+    server.control("/faults", rule | {"venue": "binance"})
+    record = trade.order("binance", "buy", "0.01", "--price", LOW, "--resend")
+    assert record["phase"] == "open"
+    first = trade("status", "BTCUSDT", record["resends"], "--venue", "binance")
+    assert first.records("trade_order")[0]["phase"] == "absent"
+    trade("cancel-all", "--venue", "binance")
