@@ -14,7 +14,7 @@ from tapes import INVERSE, LINEAR, MS, SPOT, T0, HandMade, Ran, S, events, plain
 
 from kimera_cli.engine.request import Sleeved
 from kimera_cli.engine.setup import groups
-from kimera_cli.layouts import ASK, BID, CLEAR, F_GAP, F_LAST, NO_SIDE
+from kimera_cli.layouts import ASK, BID, CLEAR, DENIALS, F_GAP, F_LAST, NO_SIDE
 from kimera_cli.strategies.loader import load
 from kimera_cli.strategies.params import resolve
 
@@ -173,3 +173,51 @@ def test_on_spot_without_a_stock_it_says_what_it_needs(run_all: RunAll) -> None:
 
 def test_alone_it_does_nothing(run_all: RunAll) -> None:
     assert run_all(crossed()[:1], [taker()], plain_profile(**RATES)).summary.orders == 0
+
+
+# --- risk over venues --------------------------------------------------------------------------
+BUYS = "if n in (1, 3): market.buy(None, 0.06)"
+
+
+def held(ran: Ran) -> dict[str, float | None]:
+    return {h.market: h.qty for h in ran.summary.holdings}
+
+
+def test_the_limit_of_an_asset_is_over_all_venues(run_all: RunAll, scripted: Scripted) -> None:
+    """0.06 at 50,000 is 3,000. Of 100,000 an asset may have 7 %: two orders, on whichever venue."""
+    tapes = [
+        HandMade(SPOT, events(quotes([5_000_000] * 6))),
+        HandMade(KRAKEN, events(quotes([500_000] * 6, lots=300_000_000))),
+    ]
+    limits = {"portfolio": {"cash": 100_000.0}, "risk": {"max_asset_fraction": 0.07}}
+    ran = run_all(tapes, [scripted(BUYS)], plain_profile(**limits))
+    assert held(ran) == {
+        "binance/BTCUSDT": pytest.approx(0.06),
+        "kraken/XBTUSD": pytest.approx(0.06),
+        "total": pytest.approx(0.12),
+    }
+    assert (ran.summary.orders, ran.summary.denied) == (2, 2)
+
+
+def test_what_is_held_on_a_lost_venue_does_not_stop_the_others(
+    run_all: RunAll, scripted: Scripted
+) -> None:
+    """Kraken is lost at 2 s with 0.06 there; Binance trades on, within the limit of both."""
+    kraken = events(quotes([500_000] * 3, lots=300_000_000))
+    lost = kraken[-1:].copy()
+    lost["ts_exch_ns"] = lost["ts_local_ns"] = T0 + 2 * S + 1
+    lost["kind"], lost["side"], lost["flags"] = CLEAR, NO_SIDE, F_GAP | F_LAST
+    tapes = [
+        HandMade(SPOT, events(quotes([5_000_000] * 10))),
+        HandMade(KRAKEN, np.concatenate([kraken, lost])),
+    ]
+    buys = (
+        "if n == 1 and name == 1: market.buy(None, 0.06)\n"
+        "if n >= 3 and name == 0: market.buy(None, 0.06)"
+    )
+    limits = {"portfolio": {"cash": 100_000.0}, "risk": {"max_asset_fraction": 0.13}}
+    ran = run_all(tapes, [scripted(buys)], plain_profile(**limits))
+    assert held(ran)["kraken/XBTUSD"] == pytest.approx(0.06)
+    assert held(ran)["binance/BTCUSDT"] == pytest.approx(0.18)
+    gate = ran.session.arrays.gate[0]
+    assert gate["counts"][DENIALS.index("asset_exposure")] == ran.summary.denied >= 1

@@ -32,9 +32,15 @@ def value_of(inst: Any, px: float, lots: int) -> float:
     return float(size if inst.kind == INVERSE else size * px * inst.tick)
 
 
+def mark_of(world: dict[str, Any], k: int) -> float:
+    """The mid, or else the last one that there was."""
+    mid, last = float(world["features"][k].mid_ticks), float(world["streams"][k].last_mid)
+    return last if math.isnan(mid) and last else mid
+
+
 def worth_of_sleeve(world: dict[str, Any], s: int) -> float:
     view, k = world["views"][s], world["sleeves"][s].stream
-    inst, mid = world["instruments"][k], world["features"][k].mid_ticks
+    inst, mid = world["instruments"][k], mark_of(world, k)
     own = float(view.cash)
     if view.position_lots != 0:
         size = view.position_lots * inst.lot * inst.contract_size
@@ -113,7 +119,7 @@ def exposed(world: dict[str, Any], asset: int, side: int) -> float:
         at = sleeve.stream
         left = view.position_lots + (view.open_bid_lots if side == BID else -view.open_ask_lots)
         if world["streams"][at].asset == asset and left:
-            row, price = world["instruments"][at], world["features"][at].mid_ticks
+            row, price = world["instruments"][at], mark_of(world, at)
             exposure += value_of(row, price, left) * row.settle_rate
     return exposure if side == BID else -exposure
 
@@ -156,6 +162,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         f.mid_ticks = mid
         if not math.isnan(mid):
             f.best_bid_ticks, f.best_ask_ticks = math.floor(mid - 0.5), math.ceil(mid + 0.5)
+        world["streams"][k].last_mid = draw(st.sampled_from([0.0, 990.5, 1_003.0]))
         world["streams"][k].asset = draw(st.integers(0, 1))
         world["streams"][k].gap = draw(often)
         world["streams"][k].ts_local_ns = NOW - 11 * draw(often)

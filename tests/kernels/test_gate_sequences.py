@@ -1,7 +1,8 @@
 """No sequence of accepted orders and hostile fills passes a hard limit, open orders at their worst.
 
-Two strategies trade three instruments of one asset: spot, linear, inverse. What was accepted may
-fill in any order and in any parts, or never. Prices stand still, so the portfolio's value does too.
+Two strategies trade four instruments of one asset: spot on two venues (the other one in lots of a
+quarter, and in a currency at 0.8), linear, inverse. What was accepted may fill in any order and in
+any parts, or never. Prices stand still, so the portfolio's value does too.
 """
 
 from __future__ import annotations
@@ -24,17 +25,20 @@ from kimera_cli.layouts import ASK, BID, FEATURES, INVERSE, LIMIT, SPOT, VIEW
 MID = 1_000
 VALUE = 100_000.0
 MAX_POSITION, MAX_ASSET, MAX_OPEN = 0.1, 0.2, 12
-KINDS = ("spot", "linear", "inverse")
+KINDS = ("spot", "linear", "inverse", "other spot")
 N = len(KINDS)
-LOT_VALUE = (1_000, 1_000, 500)
+LOT_VALUE = (1_000, 1_000, 500, 200)
 """Value of one lot at the mid in quote currency."""
 
 
 def instrument(kind: str) -> Any:
     size = Decimal(500) if kind == "inverse" else Decimal(1)
+    other = kind == "other spot"
+    lot, rate = (Decimal("0.25"), 0.8) if other else (Decimal(1), 1.0)
+    kind = "spot" if other else kind
     return Instrument(
-        venue="v", symbol=kind, kind=kind, tick=Decimal(1), lot=Decimal(1), contract_size=size  # type: ignore[arg-type]
-    ).row()  # fmt: skip
+        venue="v", symbol=kind, kind=kind, tick=Decimal(1), lot=lot, contract_size=size  # type: ignore[arg-type]
+    ).row(rate)  # fmt: skip
 
 
 @dataclass
