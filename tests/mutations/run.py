@@ -68,7 +68,7 @@ def survey(mutants: Sequence[Mutant], jobs: int) -> list[Result]:
 
     A mutant whose tests fail on unbroken code too is an error: they say nothing about it.
     """
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # nothing of ours is imported there
     with (
         tempfile.TemporaryDirectory(prefix="mutants-") as folder,
         ProcessPoolExecutor(jobs, context, _begin, (folder,)) as workers,

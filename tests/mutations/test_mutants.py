@@ -16,10 +16,7 @@ BY_HAND = "venues/server/test_parts.py -k amounts"
 WRONG = Mutant("an atom too much", AMOUNTS, "ONE = 10**SCALE_DIGITS", "ONE = 10**17", BY_HAND)
 FAST = (
     "a nonce may be used twice",
-    "an ES256 signature is not looked at",
-    "a sliding window lets one too many pass",
     "two noes at once are enough",
-    "a fill counts as often as it is told",
 )
 """Some of each kind, whose tests take a moment; all of them are for `make mutations`."""
 
@@ -46,7 +43,7 @@ def test_mistakes_are_noticed_harmless_changes_survive_and_broken_tests_are_erro
     unknown = WRONG._replace(name="no such test", tests="venues/server/test_parts.py -k nowhere")
     chosen = [each for each in MUTANTS if each.name in FAST]
     before = (ROOT / AMOUNTS).read_bytes()
-    found = survey([WRONG, harmless, unknown, *chosen], jobs=2)
+    found = survey([WRONG, harmless, unknown, *chosen], jobs=1)
     states = {result.mutant.name: result.state for result in found}
     assert states.pop("another spelling") == "survived"
     assert states.pop("no such test") == "error"

@@ -1,17 +1,16 @@
 """Copies of the checkout in which mistakes are made, so that the working tree is never touched.
 
 What takes long to import and is not ours is imported once; each run of tests is a fork of that
-process, in a session of its own, which is killed with all that it started. A copy's bytecode is
-checked against the source's hash: a mistake of the same length, made within the same second, is
-still another source.
+process, in a session of its own, which is killed with all that it started. Bytecode comes with the
+copy and is known by the source's time and length: a file with a mistake is given another time, and
+no bytecode is written.
 """
 
 from __future__ import annotations
 
-import compileall
 import importlib
 import os
-import py_compile
+import shlex
 import shutil
 import signal
 import sys
@@ -29,6 +28,7 @@ MAPPED = ("bench", "commands", "profiles")
 """Folders that are packages of kimera_cli when installed."""
 HEAVY = ("numba", "hypothesis", "aiohttp", "msgspec", "picows", "pyarrow", "cryptography.x509")
 LIMIT_S = 240.0
+_HOUR_NS = 3_600_000_000_000
 PASSED, FAILED = 0, 1
 """Exit codes of pytest; all others say that it could not even try."""
 
@@ -51,14 +51,12 @@ class Verdict(NamedTuple):
 def new_copy(folder: Path) -> Path:
     """Copy what tests need; return the folder."""
     for name in ("kimera_cli", "tests", *MAPPED):
-        ignored = shutil.ignore_patterns("__pycache__", ".hypothesis", *MAPPED)
+        ignored = shutil.ignore_patterns(".hypothesis", *MAPPED)
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for name in MAPPED:
         (folder / "kimera_cli" / name).symlink_to(folder / name, target_is_directory=True)
     for name in ("pyproject.toml", "schemas", "completions", "docs"):
         (folder / name).symlink_to(ROOT / name)
-    hashed = py_compile.PycInvalidationMode.CHECKED_HASH
-    compileall.compile_dir(folder / "kimera_cli", quiet=1, invalidation_mode=hashed)
     return folder
 
 
@@ -122,8 +120,6 @@ def _wait(pid: int) -> int:
 
 def arguments(folder: Path, tests: str) -> list[str]:
     """Return the arguments of pytest that `tests` of a mutant stand for."""
-    import shlex
-
     return [
         str(folder / "tests" / word) if word.partition("::")[0].endswith(".py") else word
         for word in shlex.split(tests)
@@ -133,9 +129,11 @@ def arguments(folder: Path, tests: str) -> list[str]:
 def attempt(folder: Path, mutant: Mutant) -> Verdict:
     """Make one mistake in the copy, run the tests that must notice, and take it back."""
     path = folder / mutant.file
-    right = path.read_text(encoding="utf-8")
+    right, made_ns = path.read_bytes(), path.stat().st_mtime_ns
     path.write_text(mutant.applied(folder), encoding="utf-8")
+    os.utime(path, ns=(made_ns, made_ns + _HOUR_NS))
     try:
         return run(folder, arguments(folder, mutant.tests))
     finally:
-        path.write_text(right, encoding="utf-8")
+        path.write_bytes(right)
+        os.utime(path, ns=(made_ns, made_ns))
