@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from kimera_cli.errors import KimeraError
 from kimera_cli.trade_options import (
     Account,
     Keys,
@@ -102,15 +103,31 @@ def positions(
     keys: Keys = None,
     server: Server = None,
     account: Account = "main",
+    value: Annotated[
+        bool, typer.Option("--value", help="And their worth now, in the portfolio's currency.")
+    ] = False,
 ) -> None:
     """Tell what the fills of our orders came to, per market and in total."""
     from kimera_cli.venues.accounts import tell_positions
     from kimera_cli.venues.trading import run
 
-    trading = opened(ctx.obj, venue, account, keys, server)
-    with ctx.obj.output() as out:
-        if not run(trading, lambda: tell_positions(trading, emitter(out))):
+    world = ctx.obj
+    trading = opened(world, venue, account, keys, server)
+    found: list[Any] = []
+    with world.output() as out:
+        if not run(trading, lambda: tell_positions(trading, found.append)):
             out.partial()
+        if value:
+            from kimera_cli.venues.valuation import prices_from, valued
+
+            def failed(error: KimeraError) -> None:
+                world.diagnostics.error(error)
+                out.partial()
+
+            prices = prices_from(server or "", world, failed)
+            found = list(valued(found, world.load_profile().profile.portfolio, prices))
+        for record in found:
+            out.emit(record)
 
 
 def fees(

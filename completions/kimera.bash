@@ -99,7 +99,7 @@ _kimera() {
         "trade open") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
         "trade fills") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --since --venue --verbose -q -v" ;;
         "trade balance") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
-        "trade positions") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
+        "trade positions") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --value --venue --verbose -q -v" ;;
         "trade fees") names=""; flags="--account --debug --format --help --keys --lock --profile --quiet --server --venue --verbose -q -v" ;;
         "trade reconcile") names=""; flags="--account --adopt --debug --format --help --keys --lock --profile --quiet --server --venue --verbose --wait -q -v" ;;
         "trade kill") names=""; flags="--account --debug --format --help --keys --lock --ours --profile --quiet --server --venue --verbose --why -q -v" ;;

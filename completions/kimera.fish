@@ -1059,6 +1059,7 @@ complete -c kimera -n '__kimera_at "trade positions"' -l lock -d 'Refuse to star
 complete -c kimera -n '__kimera_at "trade positions"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
 complete -c kimera -n '__kimera_at "trade positions"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'
 complete -c kimera -n '__kimera_at "trade positions"' -l server -d 'A venue server instead: its record, or its address.' -r
+complete -c kimera -n '__kimera_at "trade positions"' -l value -d 'And their worth now, in the portfolio\'s currency.'
 complete -c kimera -n '__kimera_at "trade positions"' -l venue -d 'Repeatable; default: all in the keys file.' -r
 complete -c kimera -n '__kimera_at "trade positions"' -l verbose -d 'Say more.'
 complete -c kimera -n '__kimera_at "trade positions"' -s q -d 'Say nothing when all is well; data only if --format asks for them.'

@@ -90,6 +90,11 @@ class TradePosition(Record, frozen=True):
     """Quote spent less received, fees in it included."""
     fees: dict[str, str] = {}
     fills: int = 0
+    quote: str = ""
+    """Currency of `cost`."""
+    value: str = ""
+    """With `--value`: at the market's own price now, in `currency`; empty: no price is known."""
+    currency: str = ""
 
 
 class TradeFees(Record, frozen=True):

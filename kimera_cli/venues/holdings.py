@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from kimera_cli.instrument import Instrument, common_name
 from kimera_cli.records import TradePosition
 from kimera_cli.venues.clients.values import plain
@@ -56,7 +58,8 @@ def positions(
         quantities[base] += quantity
         _merge(totals[base], total)
         cost = plain(total.cost + total.fees.get(quote, ZERO))
-        found.append(_record(venue, account, symbol, base, quantity, total, cost))
+        record = _record(venue, account, symbol, base, quantity, total, cost)
+        found.append(replace(record, quote=quote))
     for name, total in sorted(totals.items()):
         found.append(_record(TOTAL, account, "", name, quantities[name], total, ""))
     return found

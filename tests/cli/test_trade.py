@@ -63,7 +63,9 @@ def test_a_day_at_every_venue(trade: Trade, venue: str) -> None:
     mine = [f for f in fills if f["venue_order_id"] == taken["venue_order_id"]]
     assert sum(Decimal(f["qty"]) for f in mine) == Decimal("0.02")
     assert all(f["ours"] for f in mine)
-    position, total = trade("positions", *at).records("trade_position")
+    position, total = trade("positions", "--value", *at).records("trade_position")
+    assert total["value"] == position["value"]
+    assert Decimal(position["qty"]) * 1_000 < Decimal(position["value"])
     fees = Decimal(position["fees"].get("BTC", "0"))
     assert Decimal(position["qty"]) == Decimal("0.02") - fees
     assert (total["venue"], total["asset"], total["qty"]) == ("total", "BTC", position["qty"])
