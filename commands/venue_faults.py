@@ -85,18 +85,18 @@ def _scenes(
 def _soaked(
     world: Context, venues: list[str], execute: str, times: tuple[str, str, str], seed: int
 ) -> Iterable[Fault | Soak]:
-    from kimera_cli.venues.server.dialects import available, load
+    from kimera_cli.venues.orders.rules import RULES, canonical
     from kimera_cli.venues.soak.play import soak
     from kimera_cli.venues.soak.theatre import Plan
 
     if execute not in EXECUTE:
         raise UsageError("usage.execute", f"expected --execute as live or paper, was '{execute}'")
-    names = dict.fromkeys(load(name).venue for name in venues)
+    names = dict.fromkeys(canonical(name) for name in venues) or RULES
     for_s, gap_s, kill_s = (_seconds(text) for text in times)
     if gap_s <= 0 or for_s <= 0:
         raise UsageError("usage.duration", "expected --for and --gap above 0s, was 0s")
     plan = Plan(
-        venues=tuple(names) or tuple(available()),
+        venues=tuple(names),
         execute="live" if execute == "live" else "paper",
         seconds=for_s,
         seed=seed,

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+from kimera_cli.venues.faults.marks import CANCELED, PLACED
 from kimera_cli.venues.faults.scenario import Scenario, expect, until
-from kimera_cli.venues.faults.stage import PLACED, Stage
+from kimera_cli.venues.faults.stage import Stage
 from kimera_cli.venues.orders.machine import Phase
 from kimera_cli.venues.orders.outcome import FillUpdate, TimeInForce
 from kimera_cli.venues.orders.rules import rules_of
-
-CANCELED = "ancel|^DELETE"
-"""The request of a cancel, at every venue."""
 
 
 async def fills_first(stage: Stage) -> None:

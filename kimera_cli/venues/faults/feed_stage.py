@@ -26,6 +26,7 @@ from kimera_cli.feeds.surroundings import Surroundings
 from kimera_cli.feeds.sync import SyncCounts
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import ASK, BID, CLEAR, DEPTH, F_GAP, Events
+from kimera_cli.venues.faults.marks import BOOKS
 from kimera_cli.venues.faults.scenario import FaultFailedError, expect
 from kimera_cli.venues.faults.stage import listen
 from kimera_cli.venues.server.build import Setup, build_host
@@ -40,16 +41,6 @@ TURN_NS = 20_000_000
 MOST_TURNS = 6_000
 RATE = 50.0
 DASHED = ("okx", "coinbase", "coinbaseexchange")
-BOOKS = {
-    "binance": "depthUpdate",
-    "bybit": "orderbook.50.BTCUSDT",
-    "coinbase": "l2_data",
-    "coinbaseexchange": "l2update",
-    "htx": "mbp.150",
-    "kraken": '"channel":"book","type":"update"',
-    "okx": '"action":"update"',
-}
-"""What a change of a book has in its text, by venue."""
 SHOWN_LEVELS = {"bybit": 50}
 """Levels that a venue's stream keeps, where that is fewer than COMPARED."""
 COMPARED = 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kimera_cli.venues.faults.feed_stage import FeedStage
+from kimera_cli.venues.faults.marks import BIDS, BY_SNAPSHOT, CHECKSUMS, WHOLE
 from kimera_cli.venues.faults.scenario import Scenario, expect
 
 CLOSED = 1012
@@ -12,33 +13,6 @@ BEYOND = 1000
 """Ticks by which a crossed bid is above the best ask."""
 MOVED = 200
 """Events in which a book becomes another one."""
-WHOLE = {
-    "bybit": 'orderbook.50.BTCUSDT","ts":[0-9]+,"type":"snapshot"',
-    "coinbase": '"channel":"l2_data".*"type":"snapshot"',
-    "coinbaseexchange": '"type":"snapshot"',
-    "htx": '"rep":"market.btcusdt.mbp',
-    "kraken": '"channel":"book","type":"snapshot"',
-    "okx": '"action":"snapshot"',
-}
-"""What a whole book has in its text, where it comes on the websocket, by venue."""
-PAIR = r'\[\["[0-9.]+","[0-9.]+"', '[["{price}","0.5"'
-"""A first level of a side, as most venues write it, and one to stand in its place."""
-BIDS = {
-    "binance": (f'"b":{PAIR[0]}', f'"b":{PAIR[1]}'),
-    "bybit": (f'"b":{PAIR[0]}', f'"b":{PAIR[1]}'),
-    "coinbase": (
-        r'"side":"bid","event_time":"([^"]+)","price_level":"[0-9.]+","new_quantity":"[0-9.]+"',
-        r'"side":"bid","event_time":"\1","price_level":"{price}","new_quantity":"0.5"',
-    ),
-    "coinbaseexchange": (r'\["buy","[0-9.]+","[0-9.]+"', '["buy","{price}","0.5"'),
-    "htx": (r'"bids":\[\[[0-9.]+,[0-9.]+', '"bids":[[{price},0.5'),
-    "kraken": (r'"bids":\[\{"price":[0-9.]+,"qty":[0-9.]+', '"bids":[{"price":{price},"qty":0.5'),
-    "okx": (f'"bids":{PAIR[0]}', f'"bids":{PAIR[1]}'),
-}
-"""A bid in a change of a book, and one at a price to be filled in, by venue."""
-BY_SNAPSHOT = frozenset({"binance"})
-"""Venues whose book begins with an answer by REST."""
-CHECKSUMS = frozenset({"kraken"})
 UNREADABLE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("truncate", {"size": 30}),
     ("garbage", {}),

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kimera_cli.venues.desk import Desk, Wish
+from kimera_cli.venues.faults.marks import PLACED
 from kimera_cli.venues.faults.scenario import Scenario, expect
-from kimera_cli.venues.faults.stage import PLACED, Durability, Seat, Stage, Time
+from kimera_cli.venues.faults.stage import Durability, Seat, Stage, Time
 from kimera_cli.venues.faults.truth import same
 from kimera_cli.venues.orders.entry import Answered, Entry
 

@@ -31,6 +31,7 @@ from kimera_cli.venues.clients.transport import Transport
 from kimera_cli.venues.clients.venues import client_for
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.desk import Desk, Wish
+from kimera_cli.venues.faults.marks import PLACED
 from kimera_cli.venues.faults.scenario import FaultFailedError, until
 from kimera_cli.venues.orders.balances import new_baseline
 from kimera_cli.venues.orders.machine import OrderState
@@ -48,16 +49,6 @@ from kimera_cli.venues.server.model import Market, Order, OrderRequest, Side
 NS = 1_000_000_000
 ANSWER_S = 120.0
 """The server may compile kernels in this very loop."""
-PLACED = {
-    "binance": "^POST /api/v3/order",
-    "bybit": "^POST /v5/order/create",
-    "coinbase": "^POST /api/v3/brokerage/orders[^/]",
-    "coinbaseexchange": "^POST /orders",
-    "htx": "^POST /v1/order/orders/place",
-    "kraken": "^POST /0/private/AddOrder",
-    "okx": "^POST /api/v5/trade/order",
-}
-"""The request of a new order, by venue."""
 PATIENCE = Patience(backoff=Backoff(first_s=0.01, most_s=0.05), audit_s=3600.0, silence_s=3600.0)
 OTHER = "other"
 Durability = Literal["process", "disk"]

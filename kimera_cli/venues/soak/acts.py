@@ -12,10 +12,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from kimera_cli.units import NS_PER_S
-from kimera_cli.venues.faults.changes import CANCELED
-from kimera_cli.venues.faults.feed_stage import BOOKS
-from kimera_cli.venues.faults.feeds import BIDS, CHECKSUMS, WHOLE
-from kimera_cli.venues.faults.stage import PLACED
+from kimera_cli.venues.faults.marks import BIDS, BOOKS, CANCELED, CHECKSUMS, PLACED, WHOLE
 from kimera_cli.venues.orders.rules import rules_of
 
 Execute = Literal["live", "paper"]

@@ -12,8 +12,8 @@ import msgspec
 
 from kimera_cli.journal.intent_replay import read_orders
 from kimera_cli.journal.intents import account_folder
+from kimera_cli.venues.faults.agreement import same_fills, same_orders
 from kimera_cli.venues.faults.scenario import expect
-from kimera_cli.venues.faults.truth import same_fills, same_orders
 from kimera_cli.venues.soak.acts import Target
 from kimera_cli.venues.soak.control import Control
 

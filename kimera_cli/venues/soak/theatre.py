@@ -19,7 +19,6 @@ from kimera_cli.journal.intent_replay import DATABASE, read_orders
 from kimera_cli.journal.intents import account_folder
 from kimera_cli.units import NS_PER_S
 from kimera_cli.venues.faults.scenario import expect
-from kimera_cli.venues.server.dialects import load
 from kimera_cli.venues.soak.acts import KILLS, Act, Call, Execute, Target, acts
 from kimera_cli.venues.soak.compare import ACCOUNT, Json, Life, lines
 from kimera_cli.venues.soak.control import Control
@@ -69,7 +68,6 @@ class Theatre:
     server: Group
     control: Control
     targets: list[Target]
-    markets: list[str]
     run: Group | None = None
     lives: list[Life] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
@@ -106,8 +104,8 @@ class Theatre:
         words += ["--set", "risk.max_orders_per_s=6", "--set", "portfolio.cash=200000"]
         words += ["--for", f"{4 * plan.seconds + LIMIT_S:.0f}s"]
         words += ["--out", f"run-{len(self.lives) + 1}"]
-        for market in self.markets:
-            words += ["--market", market]
+        for venue, symbol in self.targets:
+            words += ["--market", f"{venue}/{symbol.replace('/', '')}"]
         self.run = Group(f"run-{len(self.lives) + 1}", words, self.folder, _env(self))
         self.plan.note(f"{self.run.name} starts")
         up = wait_for(lambda: self._is_up() or self._ended(), UP_S)
@@ -279,13 +277,10 @@ def opened(plan: Plan, folder: Path) -> Iterator[Theatre]:
     )  # fmt: skip
     theatre: Theatre | None = None
     try:
-        told = _listening(server)
-        found = [(name, load(name).default_markets()[0]) for name in plan.venues]
-        theatre = Theatre(
-            plan, folder, server, Control(told["control_port"]),
-            [Target(name, market.symbol) for name, market in found],
-            [f"{name}/{market.base}{market.quote}" for name, market in found],
-        )  # fmt: skip
+        control = Control(_listening(server)["control_port"])
+        told = control.get("/")
+        targets = [Target(name, told[name]["symbols"][0]) for name in plan.venues]
+        theatre = Theatre(plan, folder, server, control, targets)
         yield theatre
     finally:
         if theatre is not None and theatre.run is not None:

@@ -1,0 +1,53 @@
+"""What requests and messages of each venue look like to a fault that is to meet them."""
+
+from __future__ import annotations
+
+PLACED = {
+    "binance": "^POST /api/v3/order",
+    "bybit": "^POST /v5/order/create",
+    "coinbase": "^POST /api/v3/brokerage/orders[^/]",
+    "coinbaseexchange": "^POST /orders",
+    "htx": "^POST /v1/order/orders/place",
+    "kraken": "^POST /0/private/AddOrder",
+    "okx": "^POST /api/v5/trade/order",
+}
+"""The request of a new order, by venue."""
+CANCELED = "ancel|^DELETE"
+"""The request of a cancel, at every venue."""
+BOOKS = {
+    "binance": "depthUpdate",
+    "bybit": "orderbook.50.BTCUSDT",
+    "coinbase": "l2_data",
+    "coinbaseexchange": "l2update",
+    "htx": "mbp.150",
+    "kraken": '"channel":"book","type":"update"',
+    "okx": '"action":"update"',
+}
+"""What a change of a book has in its text, by venue."""
+WHOLE = {
+    "bybit": 'orderbook.50.BTCUSDT","ts":[0-9]+,"type":"snapshot"',
+    "coinbase": '"channel":"l2_data".*"type":"snapshot"',
+    "coinbaseexchange": '"type":"snapshot"',
+    "htx": '"rep":"market.btcusdt.mbp',
+    "kraken": '"channel":"book","type":"snapshot"',
+    "okx": '"action":"snapshot"',
+}
+"""What a whole book has in its text, where it comes on the websocket, by venue."""
+PAIR = r'\[\["[0-9.]+","[0-9.]+"', '[["{price}","0.5"'
+"""A first level of a side, as most venues write it, and one to stand in its place."""
+BIDS = {
+    "binance": (f'"b":{PAIR[0]}', f'"b":{PAIR[1]}'),
+    "bybit": (f'"b":{PAIR[0]}', f'"b":{PAIR[1]}'),
+    "coinbase": (
+        r'"side":"bid","event_time":"([^"]+)","price_level":"[0-9.]+","new_quantity":"[0-9.]+"',
+        r'"side":"bid","event_time":"\1","price_level":"{price}","new_quantity":"0.5"',
+    ),
+    "coinbaseexchange": (r'\["buy","[0-9.]+","[0-9.]+"', '["buy","{price}","0.5"'),
+    "htx": (r'"bids":\[\[[0-9.]+,[0-9.]+', '"bids":[[{price},0.5'),
+    "kraken": (r'"bids":\[\{"price":[0-9.]+,"qty":[0-9.]+', '"bids":[{"price":{price},"qty":0.5'),
+    "okx": (f'"bids":{PAIR[0]}', f'"bids":{PAIR[1]}'),
+}
+"""A bid in a change of a book, and one at a price to be filled in, by venue."""
+BY_SNAPSHOT = frozenset({"binance"})
+"""Venues whose book begins with an answer by REST."""
+CHECKSUMS = frozenset({"kraken"})
