@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from kimera_cli.data.source import EventSource
     from kimera_cli.records import Record
 
+MOST_RATE = 100_000
+"""Background acts per second and market: more than one core can carry out."""
+
 app = typer.Typer(
     help="Simulated exchanges on this machine.",
     no_args_is_help=True,
@@ -73,8 +76,8 @@ def serve(
 
     world: Context = ctx.obj
     names = [name.strip() for name in venues.split(",") if name.strip()] or available()
-    if rate < 0:
-        raise UsageError("usage.rate", f"expected a --rate of 0 or more, was {rate:g}")
+    if not 0 <= rate <= MOST_RATE:
+        raise UsageError("usage.rate", f"expected a --rate from 0 to {MOST_RATE:,}, was {rate:g}")
     tapes = dict(_tape(world, each) for each in tape or ())
     setup = Setup(venues=names, seed=seed, rate=rate, limits=limits, tapes=tapes)
     rules, seconds = read_script(faults) if faults else [], _seconds(for_)

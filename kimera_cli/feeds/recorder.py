@@ -94,6 +94,12 @@ class Recorder:
     """Writes one recording. DataError `data.write` when it cannot be written."""
 
     def __init__(self, path: Path, header: Header) -> None:
+        if not path.name or path.is_dir():
+            raise UsageError(
+                "usage.output",
+                f"expected a file, was the folder {path}",
+                f"--out {path}/NAME.txt.zst",
+            )
         self.path, self.part = path, path.with_name(path.name + ".part")
         self.counts = Recorded()
         for each in (self.path, self.part):

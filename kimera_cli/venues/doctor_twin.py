@@ -28,6 +28,8 @@ from kimera_cli.venues.server.serve import Ports, Serving
 
 LOW, HIGH = Decimal("0.9"), Decimal("1.05")
 """Prices of the two orders, as parts of where the market began."""
+ANSWER_S = 120.0
+"""The server may compile kernels in this very loop."""
 QUANTITY = Decimal("0.01")
 
 
@@ -54,7 +56,7 @@ async def twin_of(venue: str, world: World) -> AsyncIterator[Twin]:
     key = client_key(served)
     with tempfile.TemporaryDirectory(prefix="kimera-") as folder:
         async with Serving(host, Ports(), Path(folder), world.now_ns()) as serving:
-            transport = Transport(Server(serving.listener.port), world)
+            transport = Transport(Server(serving.listener.port), world, answer_s=ANSWER_S)
             credentials = Credentials(venue, key.key, key.secret, key.passphrase)
             client = client_for(venue, credentials, transport, world)
             client.session.budget = Budget(venue, (), world)

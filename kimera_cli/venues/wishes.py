@@ -20,6 +20,8 @@ from kimera_cli.venues.desk import Wish
 from kimera_cli.venues.orders.outcome import OrderKind, Side, TimeInForce
 
 FIELDS = frozenset({"venue", "symbol", "side", "qty", "px", "cost", "tif", "order_type", "type"})
+FURTHEST = 27
+"""Digits before or behind the point that an amount may have: more is a slip, and no exact one."""
 TIFS = ("gtc", "ioc", "fok", "post_only")
 
 
@@ -142,6 +144,9 @@ def _wish(
 ) -> Wish:
     """A price makes a limit order, none a market order; what is said must agree with that."""
     found: OrderKind = "limit" if price is not None else "market"
+    if any(abs(each.adjusted()) > FURTHEST for each in (price, quantity, cost) if each):
+        was = ", ".join(f"{each}" for each in (price, quantity, cost) if each)
+        raise UsageError("usage.order", f"expected amounts of money and coins, was {was}")
     if kind and kind != found:
         raise UsageError("usage.order", f"expected a {kind} order, was one of kind {found}")
     usual: TimeInForce = "gtc" if found == "limit" else "ioc"

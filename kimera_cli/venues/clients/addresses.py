@@ -108,13 +108,17 @@ def server_from(text: str) -> tuple[Server, Path | None]:
 
 def _port(url: str) -> int:
     parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname not in (LOOPBACK, "localhost") or not parts.port:
+    try:
+        port = parts.port
+    except ValueError:  # no number, or one that no port has
+        port = None
+    if parts.scheme != "http" or parts.hostname not in (LOOPBACK, "localhost") or not port:
         raise UsageError(
             "usage.server",
             f"expected http://{LOOPBACK}:PORT or the file of a venue_listening record, was {url}",
             "a venue server is on this machine; kimera venue serve says where",
         )
-    return parts.port
+    return port
 
 
 def _record(path: Path) -> Listening:

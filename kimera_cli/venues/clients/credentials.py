@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 from kimera_cli.errors import UsageError, VenueError
-from kimera_cli.names import did_you_mean
+from kimera_cli.names import did_you_mean, nearest
 from kimera_cli.venues.orders.rules import ALIASES
 from kimera_cli.venues.wire.account import Account
 from kimera_cli.venues.wire.dialect import Signing
@@ -118,8 +118,8 @@ def from_file(path: Path, venue: str, env: Mapping[str, str]) -> Credentials:
     if not isinstance(table, dict):
         raise UsageError(
             "usage.keys",
-            f"{path}: expected a table [{venue}], was {', '.join(tables) or 'none'}",
-            did_you_mean(venue, tables),
+            f"{path}: expected a table [{venue}], was {_shown(tables)}",
+            _nearest_table(venue, tables),
             file=str(path),
         )
     _refuse_unknown(path, venue, table)
@@ -136,6 +136,16 @@ def from_environment(venue: str, env: Mapping[str, str]) -> Credentials | None:
     """Return a venue's credentials from its variables; None when there is no key among them."""
     values = {name: env.get(f"KIMERA_{venue.upper()}_{name.upper()}", "") for name in FIELDS}
     return _checked(venue, values, ENVIRONMENT) if values["key"] else None
+
+
+def _shown(tables: Mapping[str, Any]) -> str:
+    named = (f"[{name}]" if isinstance(each, dict) else name for name, each in tables.items())
+    return ", ".join(named) or "none"
+
+
+def _nearest_table(venue: str, tables: Mapping[str, Any]) -> str:
+    near = nearest(venue, (name for name, each in tables.items() if isinstance(each, dict)))
+    return f"did you mean '{near}'?" if near else f'[{venue}] with key = "..." and secret = "..."'
 
 
 def _tables(path: Path) -> dict[str, Any]:

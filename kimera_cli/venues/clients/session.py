@@ -41,10 +41,12 @@ Make = Callable[[int], bytes | memoryview]
 
 
 class RefusedError(VenueError):
-    """The venue answered no; `venue.refused`, `venue.auth`, `venue.clock` or `venue.rate_limit`."""
+    """The venue answered no; `venue.refused`, `.auth`, `.clock`, `.rate_limit`, `.maintenance`."""
 
     def __init__(self, venue: str, verdict: Verdict, code: str, text: str) -> None:
         name, hint = _FAMILY.get(verdict.handling, ("refused", ""))
+        if verdict.reason is Reason.MAINTENANCE:
+            name, hint = "maintenance", "see the venue's status page; try again later"
         said = " ".join(part for part in (code, text) if part)
         super().__init__(
             f"venue.{name}",

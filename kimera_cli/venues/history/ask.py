@@ -125,7 +125,7 @@ def _code(error: Exception) -> tuple[str, str]:
         (ccxt.ExchangeNotAvailable, "venue.answer", _MAINTENANCE),
         (ccxt.NetworkError, "venue.unreachable", _CUT_SHORT),
         (ccxt.AuthenticationError, "venue.auth", "this needs an account at the venue"),
-        (ccxt.ExchangeError, "venue.refused", ""),
+        (ccxt.ExchangeError, "venue.refused", "these are the venue's own words"),
     )
     for kind, code, hint in table:
         if isinstance(error, kind):
