@@ -62,6 +62,8 @@ def test_market_data_is_the_exchange_s(serve: Any, name: str, mode: str) -> None
         bars = await ex.fetch_ohlcv(market.symbol, "1m", limit=10)
         assert bars[-1][4] == ticker["last"]
         assert {b[0] - a[0] for a, b in pairwise(bars)} == {60_000}
+        if ex.has["fetchStatus"]:
+            assert (await ex.fetch_status())["status"] == "ok"
 
     serve(scenario, name, limits=False)
 

@@ -148,6 +148,7 @@ class Dialect(VenueDialect):
             "ticker/bookTicker": (data.best, 2),
         }  # fmt: skip
         routes = {f"/api/v3/{name}": route for name, route in spot.items()}
+        routes["/sapi/v1/system/status"] = (data.system, 1)
         for path in ("/fapi/v1", "/dapi/v1", "/eapi/v1"):  # no derivatives here
             routes[f"{path}/exchangeInfo"] = (empty, 1)
         return routes

@@ -40,6 +40,10 @@ class MarketData:
         """GET /api/v3/time."""
         return {"serverTime": self.exchange.clock.now_ms()}
 
+    def system(self, params: Params) -> Json:
+        """GET /sapi/v1/system/status; in maintenance nothing comes here."""
+        return {"status": 0, "msg": "normal"}
+
     def info(self, params: Params) -> Json:
         """GET /api/v3/exchangeInfo."""
         names = self._names(params)

@@ -62,12 +62,17 @@ class Public:
             "market/orderbook": self.book,
             "market/kline": self.bars,
             "market/recent-trade": self.trades,
+            "system/status": self.status,
         }
 
     def time(self, _: Query) -> dict[str, str]:
         """Server time."""
         now = self._exchange.clock.now_ns()
         return {"timeSecond": str(now // 1_000_000_000), "timeNano": str(now)}
+
+    def status(self, _: Query) -> dict[str, Any]:
+        """Maintenance that is planned: none."""
+        return {"list": []}
 
     def instruments(self, query: Query) -> dict[str, Any]:
         """Instruments; there are none but spot's."""
