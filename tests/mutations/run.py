@@ -95,10 +95,13 @@ def line(result: Result) -> str:
 def main(argv: Sequence[str]) -> int:
     """Run what is asked for; return the exit code."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("-k", default="", help="only mutants with this in name or file")
+    options.add_argument(
+        "-k", default="", help="only mutants with one of these in name or file (a,b)"
+    )
     options.add_argument("--jobs", type=int, default=2)
     told = options.parse_args(argv)
-    chosen = [m for m in MUTANTS if told.k in m.name or told.k in m.file]
+    words = told.k.split(",")
+    chosen = [m for m in MUTANTS if any(w in m.name or w in m.file for w in words)]
     if not chosen:
         sys.exit(f"expected a mutant with '{told.k}' in name or file, was none")
     begun = time.monotonic()
