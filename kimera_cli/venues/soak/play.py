@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from kimera_cli.errors import KimeraError
@@ -47,6 +47,7 @@ def _played(theatre: Theatre) -> str:
         theatre.start_run()
         theatre.play()
         theatre.calm()
+        theatre.reconcile()
     except FaultFailedError as error:
         return str(error)
     except KimeraError as error:
@@ -55,13 +56,12 @@ def _played(theatre: Theatre) -> str:
 
 
 def _compared(theatre: Theatre, problem: str) -> Iterator[Fault]:
-    differences = {} if problem else theatre.reconcile()
     for target in theatre.targets:
         passed, detail = False, problem
         try:
             expect(not problem, problem)
             met = sum(n for (venue, _), n in theatre.met.items() if venue == target.venue)
-            detail = f"{met} faults, {_agreed(theatre, target, differences)}"
+            detail = f"{met} faults, {_agreed(theatre, target)}"
             passed = True
         except FaultFailedError as error:
             detail = str(error)
@@ -74,8 +74,9 @@ def _verdict(theatre: Theatre, venue: str, passed: bool, detail: str) -> Fault:
     return Fault(fault=FAULT, venue=venue, path=theatre.plan.execute, passed=passed, detail=detail)
 
 
-def _agreed(theatre: Theatre, target: Target, differences: Mapping[str, str]) -> str:
-    expect(not differences[target.venue], f"reconcile: {differences[target.venue]}")
+def _agreed(theatre: Theatre, target: Target) -> str:
+    differences = theatre.differences[target.venue]
+    expect(not differences, f"reconcile: {differences}")
     theatre.control.get(f"/{target.venue}/check")
     summary = summary_of(theatre.lives[-1])
     book = good_book(summary, target.venue)

@@ -34,6 +34,15 @@ DOUBT_S = 330.0
 """How long an order may be in doubt."""
 STILL_S = 1.5
 """How long the market stands still before books are compared: frames are on their way."""
+SETTINGS = (
+    "portfolio.cash=200000",
+    "grid.levels=2",
+    "grid.half_spread_ticks=20",
+    "grid.gap_ticks=40",
+)
+"""Of the runs: orders that rest long enough to be filled, and that do not fill the budgets."""
+ORDERS_PER_S = 4
+"""Of each venue; the gate's limit is one of all of them."""
 LEVELS = 20
 RATE = 60
 """Background acts per second and market."""
@@ -79,6 +88,8 @@ class Theatre:
     """Orders and fills, at the venues or of a paper run."""
     books: dict[str, Json] = field(default_factory=dict)
     """The venues' books when the last run was asked to end."""
+    differences: dict[str, str] = field(default_factory=dict)
+    """What a reconciliation found by venue; empty where it found nothing."""
     _rules: dict[int, Act] = field(default_factory=dict)
     """Acts of which it is not known whether they came about, by the number of their rule."""
     _due: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
@@ -101,7 +112,8 @@ class Theatre:
         plan, self._began_ns = self.plan, self.plan.now_ns()
         words = ["run", "--source", "venue", "--server", self.server.out.name]
         words += ["--execute", plan.execute, "--strategy", "grid", "--seed", str(plan.seed)]
-        words += ["--set", "risk.max_orders_per_s=6", "--set", "portfolio.cash=200000"]
+        for setting in (*SETTINGS, f"risk.max_orders_per_s={ORDERS_PER_S * len(self.targets)}"):
+            words += ["--set", setting]
         words += ["--for", f"{4 * plan.seconds + LIMIT_S:.0f}s"]
         words += ["--out", f"run-{len(self.lives) + 1}"]
         for venue, symbol in self.targets:
@@ -237,8 +249,8 @@ class Theatre:
                 found += [state.client_id for state in read_orders(folder).in_doubt()]
         return found
 
-    def reconcile(self) -> dict[str, str]:
-        """Return what `kimera trade reconcile` finds by venue; empty where it finds nothing."""
+    def reconcile(self) -> None:
+        """Let `kimera trade reconcile` say what differs at each venue."""
         words = ["trade", "reconcile", "--server", self.server.out.name]
         for target in self.targets:
             words += ["--venue", target.venue]
@@ -249,7 +261,7 @@ class Theatre:
             group.end()
         found = [each for each in lines(group.out) if each["type"] == "difference"]
         failed = f"reconcile ended with {group.code}: {group.last_words()}" if group.code else ""
-        return {
+        self.differences = {
             target.venue: "; ".join(d["text"] for d in found if d["venue"] == target.venue)
             or ("" if found else failed)
             for target in self.targets
