@@ -16,6 +16,7 @@ from typing import NamedTuple
 from kimera_cli.errors import KimeraError, RiskError, RunError, VenueError
 from kimera_cli.journal.intents import IntentJournal
 from kimera_cli.risk.latch import Latch
+from kimera_cli.venues.baseline import take_baseline
 from kimera_cli.venues.clients.api import Listing
 from kimera_cli.venues.clients.order_entry import Signed
 from kimera_cli.venues.clients.venues import VenueClient
@@ -87,9 +88,14 @@ class Desk:
         return self.client.session.clock.now_ns()
 
     async def start(self) -> None:
-        """Learn clock and markets, and end the doubts that an earlier process left."""
+        """Learn clock and markets, and end the doubts that an earlier process left.
+
+        A journal's first start takes down what the account has: from there on fills explain it.
+        """
         await self.client.session.start()
         await self.recover()
+        if self.journal.orders.baseline is None and not self.journal.orders.states:
+            await take_baseline(self)
 
     async def recover(self) -> None:
         """Conclude what an earlier process left open: never sent, or to be asked for."""

@@ -44,7 +44,7 @@ async def tell_differences(
             emit(difference)
         left = [d for d in found if not d.adopted and d.kind != "order_foreign"]
         if not left:
-            note(f"{venue}: journal and venue agree")
+            note(f"{venue}: journal and venue agree{_but(trading.orders(venue))}")
         return left
 
     done = await asyncio.gather(*map(at, trading.venues()), return_exceptions=True)
@@ -123,6 +123,14 @@ async def ask(client: VenueClient, orders: AccountOrders) -> AccountReport:
         fills_since_ns=since_ns,
         balances=tuple(balances),
     )
+
+
+def _but(orders: AccountOrders | None) -> str:
+    if orders is None:
+        return ": kimera has sent no order there"
+    if orders.baseline is None:
+        return "; balances are not compared before --adopt takes them as they are"
+    return ""
 
 
 def assets_of(client: VenueClient) -> dict[str, Assets]:

@@ -206,6 +206,55 @@ def test_a_venue_that_does_not_answer_holds_up_no_other(tmp_path: Path) -> None:
             with pytest.raises(VenueError):
                 await tell_differences(trading, told.append, notes.append, adopt=False)
             trading.close()
-            assert f"{other}: journal and venue agree" in notes
+            agree = f"{other}: journal and venue agree: kimera has sent no order there"
+            assert agree in notes
+
+    run(work())
+
+
+def test_what_comes_to_the_account_after_its_first_order_is_told(tmp_path: Path) -> None:
+    """Nobody has adopted anything: the first start took down what the account had."""
+
+    async def work() -> None:
+        async with serving("okx") as rig:
+            here = Here(rig, tmp_path, "okx")
+            low, _ = prices(here.at)
+            await here.send(side="buy", price=low, quantity=Decimal("0.01"))
+            assert await here.reconcile() == ([], True)
+            here.at.exchange.deposit(here.at.me, "USDT", "50")
+            ((told,), well) = await here.reconcile()
+            assert (told.kind, told.asset, told.amount, well) == ("balance", "USDT", "50", False)
+
+    run(work())
+
+
+@pytest.mark.parametrize(("moves", "has"), [(1, True), (9, False)])
+def test_balances_that_move_are_no_baseline(tmp_path: Path, moves: int, has: bool) -> None:
+    """Asked for while deposits come: once they stand still, or not at all; then that is said."""
+
+    async def work() -> None:
+        async with serving("okx") as rig:
+            here = Here(rig, tmp_path, "okx")
+            trading = await here.trading()
+            queries = trading._clients["okx"].queries
+            asked, left = queries.balances, [moves]
+
+            async def balances() -> Any:
+                if left[0]:
+                    left[0] -= 1
+                    here.at.exchange.deposit(here.at.me, "USDT", "1")
+                return await asked()
+
+            queries.balances = balances  # type: ignore[method-assign]
+            await trading.desk("okx")
+            trading.close()
+            found = read_orders(account_folder(tmp_path, "okx", "main")).baseline
+            assert (found is not None) is has
+            if found is not None:
+                (usdt,) = [b for b in found.balances if b.asset == "USDT"]
+                assert usdt.total == Decimal(1_000_001)
+                return
+            await here.reconcile()
+            assert "balances are not compared" in here.notes[0]
 
     run(work())
