@@ -96,12 +96,20 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {text for text in secrets if len(text) >= SHORTEST}
         self._known = sorted(known, key=len, reverse=True)
+        self._bytes = [text.encode() for text in self._known]
 
     def text(self, text: str) -> str:
         """Return the text with each secret replaced."""
         for secret in self._known:
             text = text.replace(secret, HIDDEN)
         return text
+
+    def data(self, data: bytes) -> bytes:
+        """Return bytes with each secret replaced; the same object where there is none."""
+        for secret in self._bytes:
+            if secret in data:
+                data = data.replace(secret, HIDDEN.encode())
+        return data
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._known)})"

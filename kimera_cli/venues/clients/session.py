@@ -19,6 +19,7 @@ from kimera_cli.plain_text import excerpt
 from kimera_cli.venues.clients.api import Answer, Listing, Page, Refusal, VenueApi
 from kimera_cli.venues.clients.budget import Budget, Kind
 from kimera_cli.venues.clients.clock import PROBES, VenueClock
+from kimera_cli.venues.clients.credentials import Redactor
 from kimera_cli.venues.clients.http import Response
 from kimera_cli.venues.clients.limits import budget_for, pause_s
 from kimera_cli.venues.clients.rest import UNREADABLE, Query, message, parsed, target
@@ -75,6 +76,8 @@ class Session:
         self.budget: Budget = budget_for(api.venue, world)
         self.clock = VenueClock(api.venue, world, api.time_step_ns)
         self.backoff = Backoff(first_s=0.1, most_s=5.0)
+        self.redactor = Redactor()
+        """Takes the account's secrets out of answers: a venue may say back what it was asked."""
         self.answered = 0
         """Answers so far, good or bad."""
         self._lane: AbstractAsyncContextManager[Any] = (
@@ -140,7 +143,8 @@ class Session:
             response = await self.transport.exchange(self.host, make(self.clock.now_ns()))
         self.answered += 1
         self.budget.told(self.api.left(response.headers))
-        return response
+        body = self.redactor.data(response.body)
+        return response if body is response.body else response._replace(body=body)
 
     def read(self, response: Response) -> Answer:
         """Return an answer; its JSON is UNREADABLE when the body is none."""

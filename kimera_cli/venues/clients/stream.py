@@ -224,7 +224,7 @@ class PrivateStream:
     def _take(self, told: Told, dialect: StreamDialect) -> None:
         if told.lost:
             if told.refused:
-                self._refusal = _refused(dialect, told.lost)
+                self._refusal = _refused(dialect, self.client.session.redactor.text(told.lost))
             self._close(told.lost)
             return
         if told.logged_in:
@@ -244,7 +244,7 @@ class PrivateStream:
 
     def _close(self, why: str) -> None:
         if self._socket is not None:
-            self._socket.close(why)
+            self._socket.close(self.client.session.redactor.text(why))
 
     def _tell_down(self) -> None:
         ended = self._socket.ended if self._socket is not None else None

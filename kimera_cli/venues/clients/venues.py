@@ -7,7 +7,7 @@ from importlib import import_module
 
 from kimera_cli.errors import VenueError
 from kimera_cli.venues.clients.api import VenueApi
-from kimera_cli.venues.clients.credentials import Credentials
+from kimera_cli.venues.clients.credentials import Credentials, Redactor
 from kimera_cli.venues.clients.order_entry import OrderEntry
 from kimera_cli.venues.clients.queries import Queries
 from kimera_cli.venues.clients.session import Session
@@ -76,5 +76,7 @@ def client_for(
         )
     signer = signer_for(credentials, world.random_bytes) if credentials else None
     session = Session(api, transport, world, signer)
+    if credentials is not None:
+        session.redactor = Redactor(credentials.secrets())
     made = SocketEntry if by_socket and has_socket(api.venue) else OrderEntry
     return VenueClient(account, session, made(session), Queries(session))
