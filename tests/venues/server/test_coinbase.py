@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from frame_readers import Reading, instrument
 from probe import Probe, Said, Talk
 
 from kimera_cli.feeds.coinbase import COINBASE
 from kimera_cli.layouts import QUOTE, TRADE
+from kimera_cli.venues.server.dialects.coinbase_auth import check_token
+from kimera_cli.venues.server.keys import Key
 from kimera_cli.venues.server.new_keys import new_key
 
 ORDERS = "brokerage/orders"
@@ -60,6 +66,45 @@ def test_wrong_keys(probe: Probe) -> None:
     for client in (probe.signer(other), probe.signer(**wrong)):
         assert place(probe, client=client).status == 401
     assert not probe.exchange.orders(probe.account("client"))
+
+
+def token(key: Key, header: dict[str, Any], claims: dict[str, Any]) -> str:
+    """A token that is signed right, whatever it says."""
+
+    def part(data: bytes) -> bytes:
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    signed = b".".join(part(json.dumps(each).encode()) for each in (header, claims))
+    private = serialization.load_pem_private_key(key.secret.encode(), None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    r, s = utils.decode_dss_signature(private.sign(signed, ec.ECDSA(hashes.SHA256())))
+    return (signed + b"." + part(r.to_bytes(32, "big") + s.to_bytes(32, "big"))).decode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "good"),
+    [
+        ({}, True),
+        ({"iss": "coinbase-cloud"}, True),
+        ({"iss": "somebody"}, False),
+        ({"kid": "another key"}, False),
+        ({"sub": "nobody"}, False),
+        ({"exp": 121}, False),
+        ({"nbf": 6}, False),
+        ({"nbf": 5, "exp": 125}, True),
+        ({"nbf": "0"}, False),
+    ],
+)
+def test_what_a_token_says_must_be_right(probe: Probe, changes: Any, good: bool) -> None:
+    """However well it is signed. `nbf` and `exp` are seconds from now."""
+    now_ns, name = probe.clock.now_ns(), probe.key.key
+    known = {"kid": name, "sub": name, "iss": "cdp", "nbf": 0, "exp": 120} | changes
+    header = {"alg": "ES256", "typ": "JWT", "kid": known.pop("kid")}
+    for each in ("nbf", "exp"):
+        if isinstance(known[each], int):
+            known[each] += now_ns // 10**9
+    found = check_token(probe.venue.keys, token(probe.key, header, known), now_ns, None)
+    assert found == (probe.key if good else None)
 
 
 def test_a_token_is_for_one_method_and_path(probe: Probe) -> None:

@@ -80,6 +80,15 @@ def test_a_buyer_pays_the_fee_in_quote_where_the_venue_says_so() -> None:
     assert hall.held(hall.b, "USDT") == 0
 
 
+def test_what_a_better_price_saved_is_free_at_once() -> None:
+    hall = Hall()
+    hall.sell(hall.a, "0.4", "50000")
+    order = hall.buy(hall.b, "1", "50100")
+    assert order.is_open
+    assert hall.held(hall.b, "USDT") == D("0.6") * 50_100, "what the rest may cost, no more"
+    assert hall.free(hall.b, "USDT") == D(1_000_000) - 20_000 - D("0.6") * 50_100
+
+
 def test_fees_fall_with_the_volume_traded() -> None:
     tiers = (FeeTier(D(0), D("0.001"), D("0.001")), FeeTier(D(50_000), D(0), D("0.0005")))
     hall = Hall(Rules(tiers=tiers))
