@@ -140,6 +140,31 @@ def test_a_crossed_book_is_marked_and_none_of_it_is_shown(desk: Desk) -> None:
         assert desk.right()
 
 
+def test_a_bid_at_the_best_ask_is_a_crossed_book_too(desk: Desk) -> None:
+    model = desk.model
+    model.levels[ASK, model.middle + 9] = 5
+    model.now += 1
+    desk.give(model.diff([(ASK, model.middle + 9, 5)]))
+    ask = min(px for side, px in model.levels if side == ASK)
+    model.levels[BID, ask] = 7
+    model.now += 1
+    desk.give(model.diff([(BID, ask, 7)]))
+    assert not desk.book.good
+    assert desk.book.counts.crossed == 1
+
+
+def test_a_change_behind_a_hole_in_the_numbers_of_a_connection_is_not_shown() -> None:
+    desk = Desk(Coinbase)
+    desk.begin()
+    desk.model._numbered("heartbeats", [{}])  # type: ignore[attr-defined]  # lost
+    before = desk.intake.reader.counts["fast"]
+    desk.model.now += 1
+    desk.give(desk.model.diff(desk.model.changes()))
+    assert desk.intake.reader.counts["fast"] == before + 1, "as changes are read"
+    assert not desk.book.good
+    assert desk.shown.marks == 1
+
+
 def test_trades_pass_while_the_book_is_not_good() -> None:
     desk = Desk(Binance)
     desk.intake.connected()

@@ -275,8 +275,9 @@ MATCHING = (
         _EXCHANGE,
     ),
     Mutant(
-        "bybit: orders of one account do not trade with each other", f"{_D}/bybit.py",
-        'self_trade="none"', 'self_trade="cancel_newest"',
+        "bybit: orders of one account trade though they are told not to",
+        f"{_D}/bybit_entry.py",
+        'SMP.get(str(parameters.get("smpType") or "None"))', 'SMP.get("None")',
         f"{_T}/test_bybit_dialect.py",
     ),
     Mutant(

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from market_world import PAIR, START_NS, Hall, market
 
 from kimera_cli.errors import RunError
+from kimera_cli.venues.server.accounts import Ledger
 from kimera_cli.venues.server.clock import Clock
 from kimera_cli.venues.server.exchange import Exchange
+from kimera_cli.venues.server.invariants import check_uncrossed
 from kimera_cli.venues.server.model import (
     BalanceChanged,
     BookChanged,
@@ -354,6 +356,34 @@ def test_events_come_in_order_and_tell_each_state() -> None:
         ("buy", 5_000_100, 100_000),
     )
     assert (book.first_seq, book.last_seq) == (1003, 1005)
+
+
+def test_a_crossed_book_is_a_bug_that_is_told() -> None:
+    hall = Hall()
+    hall.sell(hall.a, "1", "50000")
+    hall.exchange.desk(PAIR).depth.add("buy", 5_000_000, 1)
+    with pytest.raises(RunError, match="expected a bid below the ask") as told:
+        check_uncrossed(hall.exchange.desk(PAIR))
+    assert told.value.code == "run.venue_crossed"
+
+
+def test_no_balance_is_ever_negative() -> None:
+    ledger = Ledger()
+    poor, rich = ledger.open("poor").id, ledger.open("rich").id
+    ledger.deposit(poor, "BTC", 10)
+    ledger.hold(poor, "BTC", 4)
+    for act in (
+        lambda: ledger.hold(poor, "BTC", 7),
+        lambda: ledger.hold(poor, "BTC", -5),
+        lambda: ledger.pay(poor, rich, "BTC", 5),
+        lambda: ledger.deposit(poor, "BTC", -7),
+    ):
+        with pytest.raises(RunError, match="expected no negative balance"):
+            act()
+    assert (
+        ledger.accounts[poor].balance("BTC").free,
+        ledger.accounts[poor].balance("BTC").held,
+    ) == (6, 4)
 
 
 def test_the_account_forgets_the_oldest_beyond_what_it_keeps() -> None:
