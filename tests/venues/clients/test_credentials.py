@@ -23,7 +23,10 @@ from kimera_cli.venues.clients.signing import signer_for
 from kimera_cli.venues.wire import binance, kraken
 
 SECRET, KEY, PASSPHRASE = "planted-secret-1234567890", "planted-key-0987654321", "planted-pass"
-FILE = f'[binance]\nkey = "{KEY}"\nsecret = "{SECRET}"\n\n[okx]\nkey = "k"\nsecret = "env:OKX_S"\n'
+FILE = (
+    f'[binance]\nkey = "{KEY}"\nsecret = "{SECRET}"\n\n'
+    '[okx]\nkey = "k"\nsecret = "env:OKX_S"\npassphrase = "p"\n'
+)
 
 
 def keys(tmp_path: Path, text: str = FILE, mode: int = 0o600) -> Path:
