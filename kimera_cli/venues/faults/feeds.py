@@ -134,7 +134,7 @@ async def restarted(stage: FeedStage) -> None:
 
 
 SCENARIOS = [
-    Scenario("F15", "feed", "gap, old snapshot, wrong sum: marked, in step again", feed=wrong),
+    Scenario("F15", "feed", "gap, crossed, old book, wrong sum: marked, in step again", feed=wrong),
     Scenario("F16", "feed", "cut, garbage, unknown, 11 MB: marked, in step again", feed=unreadable),
     Scenario("F17", "feed", "silence, half-open connection: marked, in step again", feed=silent),
     Scenario("F19", "feed", "channel forgotten: marked, asked for anew", feed=forgotten),
