@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kimera_cli.engine.live_intake import FeedEnd
+    from kimera_cli.settings import Latency
     from kimera_cli.shm.segment import Clocks
 
 HOLD_NS = 20_000_000
 """Simulated venue on a live feed: what a silent feed has not told within this did not happen."""
+
+
+def hold_of(latency: Latency) -> int:
+    """Return how long the simulated venue waits for a feed to tell what a request met there.
+
+    As long as the answer is under way in any case, waiting costs nothing; less 2 ns, so that it is
+    on its way in time.
+    """
+    return max(HOLD_NS, latency.response_ns - 2 if latency.response == "constant" else 0)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kimera_cli.engine.build import Plan, request_of
-from kimera_cli.engine.live import LivePlan
+from kimera_cli.engine.live import LivePlan, hold_of
 from kimera_cli.engine.request import RunRequest
 from kimera_cli.errors import ProfileError, UsageError
 from kimera_cli.live.account import Limits
@@ -63,7 +63,10 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
     streams = streams_by_venue([market.instrument for market in markets])
     told = told._replace(streams=streams, record=choices.record)
     shifts = tuple(-m.clock_ahead_ns for m in markets)
-    live = LivePlan(publish_live, told, (0,), ThreadFeed, shifts, record=choices.record)
+    hold_ns = hold_of(planned.resolved.profile.latency)
+    live = LivePlan(
+        publish_live, told, (0,), ThreadFeed, shifts, hold_ns=hold_ns, record=choices.record
+    )
     if choices.execute == "live":
         live = dataclasses.replace(
             live, order_task=trade, order_arguments=_orders(planned, choices, markets, world)

@@ -11,8 +11,8 @@ class Agreement(Record, frozen=True):
     """How far a run and its replay agree in one market; `instrument` empty: over all of them.
 
     Names that begin with `replay_` are of the replay, the others of the run. Differences are the
-    run's value less the replay's. `within` is the share of the run's fills whose match is at most so
-    far in venue time. Basis points are of the replay's price, and positive when the run traded
+    run's value less the replay's. `within` is the share of the run's fills whose match is at most
+    so far in venue time. Basis points are of the replay's price, and positive when the run traded
     worse: paid more, or got less.
     """
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from kimera_cli.engine.live import HOLD_NS, hold_of
 from kimera_cli.layouts import R_ACCEPTED, R_INTENT, RECORD
 from kimera_cli.live.measured import measured, with_latency
-from kimera_cli.settings import Profile
+from kimera_cli.settings import Latency, Profile
 
 T0, MS = 1_795_000_000_000_000_000, 1_000_000
 
@@ -45,3 +46,9 @@ def test_a_profile_takes_them() -> None:
     latency = with_latency(Profile(), measured(rows((0, 3, 10)))).latency
     assert (latency.entry, latency.entry_ns) == ("constant", 3 * MS)
     assert (latency.response, latency.response_ns) == ("constant", 7 * MS)
+
+
+def test_a_simulated_venue_waits_for_the_feed_while_its_answer_is_under_way() -> None:
+    assert hold_of(Latency()) == HOLD_NS
+    assert hold_of(Latency(response_ns=300 * MS)) == 300 * MS - 2
+    assert hold_of(Latency(response="lognormal", response_ns=300 * MS)) == HOLD_NS
