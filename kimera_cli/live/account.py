@@ -8,7 +8,7 @@ second is withheld: what a strategy meant then may be wrong by now.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -55,9 +55,11 @@ class Limits(NamedTuple):
     """What bounds the orders of a run at each of its venues."""
 
     cap: float | None = None
-    """Most that open orders and positions may be worth together, in quote currency."""
+    """Most that open orders and positions at all venues may be worth, in portfolio currency."""
     dead_man_s: int = 0
     """After so long without a sign of life the venue cancels everything; 0: never."""
+    rates: Mapping[str, Decimal] = {}
+    """Portfolio currency per unit of each quote currency."""
 
 
 Tell = Callable[[list[Any]], None]
@@ -112,7 +114,8 @@ class Account:
         desk.check_doubts()
         bridge = Bridge(instruments, strategies, -client.session.clock.correction_ns)
         cap = None if limits.cap is None else Decimal(limits.cap)
-        made = cls(desk, bridge, tell, Exposure(cap))
+        rates = {each.symbol: limits.rates[each.quote] for each in instruments.values()}
+        made = cls(desk, bridge, tell, Exposure(cap, rates))
         desk.on_change, desk.on_bytes = made._changed, made._released
         symbols = [each.symbol for each in instruments.values()]
         await desk.warm(symbols)
@@ -127,6 +130,10 @@ class Account:
         made._keeping = asyncio.ensure_future(made.upkeep.run())
         made._keeping.add_done_callback(made._done)
         return made
+
+    def at_stake(self) -> Decimal:
+        """What positions and open orders here are worth, in portfolio currency."""
+        return self.exposure.worth(self.desk.journal.orders.live())
 
     @property
     def venue(self) -> str:

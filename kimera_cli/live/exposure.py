@@ -1,8 +1,8 @@
-"""What a live run has at stake at one venue, against the cap that its owner gave."""
+"""What a live run has at stake at one venue, and with the others against its owner's cap."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -17,9 +17,13 @@ ZERO = Decimal(0)
 
 @dataclass
 class Exposure:
-    """Positions of the run, from its fills; `cap` None: no limit (in the quote currency)."""
+    """Positions of the run, from its fills; `cap` None: no limit (in the portfolio's currency)."""
 
     cap: Decimal | None
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
+    """By symbol: portfolio currency per unit of its quote currency; 1 for what is not in it."""
+    elsewhere: Callable[[], Decimal] = lambda: ZERO
+    """What the run has at stake at its other venues: the cap is for all of them together."""
     held: dict[str, Decimal] = field(default_factory=dict)
     """By symbol, in the base currency; what the account held before does not count."""
     prices: dict[str, Decimal] = field(default_factory=dict)
@@ -43,11 +47,21 @@ class Exposure:
         price = wish.price or self.prices.get(wish.symbol)
         if price is None and wish.cost is None:
             raise _over(self.cap, "a market order before any fill")
-        own = wish.cost or (wish.quantity or ZERO) * (price or ZERO)
-        held = sum((abs(q) * self.prices[s] for s, q in self.held.items()), ZERO)
-        resting = sum(((s.quantity or ZERO) * (s.price or ZERO) - s.cost for s in live), ZERO)
-        if (worth := own + held + resting) > self.cap:
+        own = (wish.cost or (wish.quantity or ZERO) * (price or ZERO)) * self._rate(wish.symbol)
+        if (worth := own + self.worth(live) + self.elsewhere()) > self.cap:
             raise _over(self.cap, format(worth, "f"))
+
+    def worth(self, live: Iterable[OrderState]) -> Decimal:
+        """Return what positions and these open orders are worth."""
+        held = (abs(q) * self.prices[s] * self._rate(s) for s, q in self.held.items())
+        resting = (
+            ((s.quantity or ZERO) * (s.price or ZERO) - s.cost) * self._rate(s.intent.symbol)
+            for s in live
+        )
+        return sum(held, ZERO) + sum(resting, ZERO)
+
+    def _rate(self, symbol: str) -> Decimal:
+        return self.rates.get(symbol, Decimal(1))
 
 
 def _over(cap: Decimal, was: str) -> RiskError:

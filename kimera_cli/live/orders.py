@@ -11,6 +11,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,7 +94,19 @@ async def _accounts(
             trading, venue, instruments, told.strategies, tell, told.limits
         )
         by_stream |= dict.fromkeys(instruments, account)
+    _share_cap({each.venue: each for each in by_stream.values()})
     return by_stream
+
+
+def _share_cap(accounts: Mapping[str, Account]) -> None:
+    """Let each account's cap count what the others have at stake."""
+
+    def beside(venue: str) -> Decimal:
+        others = (each.at_stake() for name, each in accounts.items() if name != venue)
+        return sum(others, Decimal(0))
+
+    for venue, account in accounts.items():
+        account.exposure.elsewhere = partial(beside, venue)
 
 
 class _Process:

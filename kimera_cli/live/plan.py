@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kimera_cli.engine.build import Plan, request_of
 from kimera_cli.engine.live import LivePlan, hold_of
 from kimera_cli.engine.request import RunRequest
+from kimera_cli.engine.setup import settle_rate
 from kimera_cli.errors import ProfileError, UsageError
 from kimera_cli.live.account import Limits
 from kimera_cli.live.feed import FeedArguments, publish_live
@@ -111,7 +112,9 @@ def _orders(
     instruments = tuple(market.instrument for market in markets)
     venues = tuple(dict.fromkeys(each.venue for each in instruments))
     where = Choices(venues, choices.account, choices.keys, choices.server or None, PATIENCE_S)
-    limits = Limits(choices.cap, planned.resolved.profile.live.dead_man_s)
+    profile = planned.resolved.profile
+    rates = {each.quote: Decimal(repr(settle_rate(each, profile))) for each in instruments}
+    limits = Limits(choices.cap, profile.live.dead_man_s, rates)
     return OrderArguments(
         instruments, sleeves, where, world.home, limits, dict(world.env), world.random_bytes
     )

@@ -58,3 +58,13 @@ def test_a_fee_in_the_base_asset_is_not_held() -> None:
     for fill in steps.orders.fills:
         exposure.filled(fill, "BTC")
     assert exposure.held == {"BTCUSDT": Decimal("0.004")}
+
+
+def test_the_cap_is_for_all_venues_together_in_one_currency() -> None:
+    """40 at another venue, and a tether at 0.99: of 100 there is room for 60.6 tethers."""
+    exposure = Exposure(Decimal(100), {"BTCUSDT": Decimal("0.99")}, lambda: Decimal(40))
+    exposure.check(BUY._replace(price=Decimal("60.6")), [])
+    with pytest.raises(RiskError, match=r"was 100\.093"):
+        exposure.check(BUY._replace(price=Decimal("60.7")), [])
+    exposure.held["BTCUSDT"], exposure.prices["BTCUSDT"] = Decimal("-0.5"), Decimal(100)
+    assert exposure.worth([]) == Decimal("49.5")
