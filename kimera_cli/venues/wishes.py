@@ -107,7 +107,7 @@ def read_line(number: int, text: str) -> Numbered | None:
             kind=line.order_type,
         )
     except msgspec.MsgspecError as error:
-        return Numbered(number, "", None, _unfit(number, str(error)))
+        return Numbered(number, "", None, _unfit(number, str(error).removeprefix("JSON is ")))
     except UsageError as error:
         return Numbered(number, "", None, error)
     return Numbered(number, line.venue, wish)
