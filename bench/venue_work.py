@@ -34,7 +34,7 @@ def follow_book(book, events, n, state):  # type: ignore[no-untyped-def]
 
 @kernel(_TAKES, nogil=False)
 def _follow_at(book, events, n, state):  # type: ignore[no-untyped-def]
-    return follow_book(  # type: ignore[no-untyped-call]
+    return follow_book(
         array_at(book, 1, BOOK)[0], array_at(events, n, EVENT), n, array_at(state, 4, np.int64)
     )
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 from direct_venue import Direct, kinds
-from kimera_cli.venues.json_shapes import lacking, unlike
 from test_bybit_dialect import get as bybit_get
 from test_bybit_dialect import place as bybit_place
 from test_bybit_dialect import private as bybit_private
 from test_kraken_dialect import PAIR, ask, order, private, result
 from test_okx_dialect import ORDER, PX, act, get, login, place, subscribe
+
+from kimera_cli.venues.json_shapes import lacking, unlike
 
 Captured = Callable[[str], Any]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kimera_cli.venues.json_shapes import lacking, unlike
 from probe import Probe, Talk
+
+from kimera_cli.venues.json_shapes import lacking, unlike
 
 ROOT = "/api/v3/brokerage"
 CLIENT_ID = "0b1c2d3e-0000-4000-8000-000000000001"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kimera_cli.venues.json_shapes import lacking, unlike
 from probe import Probe, Said
 from recordings import rest_answer
 
+from kimera_cli.venues.json_shapes import lacking, unlike
 from kimera_cli.venues.server.new_keys import new_key
 
 CLIENT_ID = "0b1c2d3e-0000-4000-8000-{:012d}"

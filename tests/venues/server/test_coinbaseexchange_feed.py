@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from frame_readers import Reading, instrument
-from kimera_cli.venues.json_shapes import lacking, unlike
 from probe import Probe, Talk
 from recordings import first_of_each
 
 from kimera_cli.feeds.coinbaseexchange import COINBASE_EXCHANGE
 from kimera_cli.layouts import QUOTE, TRADE
+from kimera_cli.venues.json_shapes import lacking, unlike
 from kimera_cli.venues.server.dialects.coinbaseexchange_auth import VERIFY
 
 NEWER = {"ticker": {"best_bid_size", "best_ask_size"}}

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from kimera_cli.venues.json_shapes import lacking, unlike
 from probe import Probe, Said
 from recordings import rest_answer
 
+from kimera_cli.venues.json_shapes import lacking, unlike
 from kimera_cli.venues.server.auth import mac_base64
 from kimera_cli.venues.server.new_keys import new_key
 

@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 
 import pytest
 from frame_readers import Reading, instrument
-from kimera_cli.venues.json_shapes import lacking, unlike
 from probe import Probe, Talk
 from recordings import first_of_each
 
 from kimera_cli.feeds.htx import HTX
 from kimera_cli.layouts import QUOTE, TRADE
+from kimera_cli.venues.json_shapes import lacking, unlike
 
 PAIR = "BTC/USDT"
 
