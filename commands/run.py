@@ -117,10 +117,8 @@ def run(
 
     kimera run --source venue --for 1m    (paper, at a venue server of its own: no network)
     """
-    from kimera_cli.engine.build import Choices, plan
-    from kimera_cli.engine.first_use import compiling
+    from kimera_cli.engine.build import Choices
 
-    world: Context = ctx.obj
     choices = Choices(
         source=source,
         replay=[*(replay or []), *(more or [])],
@@ -136,12 +134,24 @@ def run(
         tables=table or [],
         command=["kimera", *sys.argv[1:]],
     )
-    planned = None if repeat else plan(choices, world)
+    live = (market or [], server, keys, execute, account, yes_live)
+    _run(choices, ctx.obj, live, record=record)
+
+
+Live = tuple[list[str], str, Path | None, str, str, float | None]
+"""Markets, server, keys, execute, account and cap, as typed."""
+
+
+def _run(choices: Choices, world: Context, live: Live, *, record: bool) -> None:
+    """Run; what a run needs beside itself is held until its end."""
+    from kimera_cli.engine.build import plan
+    from kimera_cli.engine.first_use import compiling
+
+    planned = None if choices.repeat else plan(choices, world)
     with ExitStack() as held:
         with compiling(world.diagnostics):
             from kimera_cli.engine.drive import drive, prepare
 
-            live = (market or [], server, keys, execute, account, yes_live)
             request = _request(planned, choices, world, live, held, record=record)
             session = prepare(request, world)
         with world.output() as stream:
@@ -152,7 +162,7 @@ def _request(
     planned: Plan | None,
     choices: Choices,
     world: Context,
-    live: tuple[list[str], str, Path | None, str, str, float | None],
+    live: Live,
     held: ExitStack,
     *,
     record: bool,

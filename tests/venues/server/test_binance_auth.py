@@ -25,7 +25,7 @@ def send(
     at: Direct, query: str = "", body: str = "", *, ahead_ms: int = 0, key: Key | None = None,
     method: str = "POST", path: str = "/api/v3/order", **changes: str,
 ) -> int:  # fmt: skip
-    """One signed request; `changes` replace what is signed or sent. Returns the code, 0 for none."""
+    """One signed request; `changes` replace what is signed or sent. Returns its code, 0: none."""
     who = key or at.key
     query += f"{'&' if query else ''}timestamp={at.clock.now_ms() + ahead_ms}"
     sign = mac_hex(who.secret, changes.get("signed", query + body))
