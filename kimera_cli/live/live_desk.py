@@ -46,7 +46,8 @@ class LiveDesk(Desk):
             raise
         if isinstance(outcome, Unknown):
             await clear_doubt(self, intent.client_id)
-        elif isinstance(outcome, Rejected) and outcome.reason in CHANGED:
+        changed = isinstance(outcome, Rejected) and outcome.reason in CHANGED
+        if changed or self.state(intent.client_id).phase is Phase.ABSENT:
             self.on_refusal()
         # Refused for now: the strategy decides whether to ask again.
         self.withhold(intent.client_id, outcome.raw if isinstance(outcome, Rejected) else "")

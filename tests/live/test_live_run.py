@@ -219,32 +219,6 @@ def test_a_market_that_stands_still_is_refused(kimera: Any, served: Served, exec
     assert "cancel_only" in result.err_json[-1]["message"]
 
 
-def test_a_market_that_is_halted_during_a_run_is_told_and_left_alone(
-    kimera: Any, served: Served
-) -> None:
-    """Its orders are refused here until it trades again; the other venue goes on."""
-    process = kimera.start(*args(served, *LIVELY, "--execute", "live", "--for", "14s"))
-    assert process.stdout is not None
-    records = []
-    for line in process.stdout:
-        records.append(json.loads(line))
-        if sum(r["type"] == "order" and r["event"] == "accepted" for r in records) == 4:
-            break
-    served.ask("/binance/market", {"symbol": "BTC/USDT", "status": "halt"})
-    try:
-        records += [json.loads(line) for line in process.stdout]
-    finally:
-        served.ask("/binance/market", {"symbol": "BTC/USDT", "status": "trading"})
-    process.communicate()
-    told = [r for r in records if r["type"] == "notice" and r["code"] == "venue.halted"]
-    assert told, [r for r in records if r["type"] == "notice"]
-    assert "binance" in told[0]["message"]
-    refused = [r for r in records if r["type"] == "order" and r["event"] == "rejected"]
-    assert {r["reason"] for r in refused} <= {"venue.halted"}
-    (summary,) = [r for r in records if r["type"] == "run_summary"]
-    assert summary["feed"]["orders"]["binance"]["in_doubt"] == []
-
-
 def test_a_paper_run_without_a_network_has_a_venue_server_of_its_own(kimera: Any) -> None:
     """Nothing but one command: no market, no server, no keys."""
     result = kimera("run", "--source", "venue", "--for", "2s", "--format", "jsonl")

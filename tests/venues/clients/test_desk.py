@@ -18,6 +18,7 @@ from msgspec import structs
 from kimera_cli.errors import RiskError, UsageError, VenueError
 from kimera_cli.journal.intent_replay import read_orders
 from kimera_cli.journal.intents import IntentJournal, Timing
+from kimera_cli.live.live_desk import LiveDesk
 from kimera_cli.risk.latch import Latch
 from kimera_cli.venues.clients.venues import VenueClient, client_for
 from kimera_cli.venues.clients.world import World
@@ -411,5 +412,27 @@ def test_a_cancel_refused_for_our_clock_goes_through_once_it_is_set_right(tmp_pa
             now, _ = await desk.cancel(SYMBOLS["binance"], state.client_id)
             assert isinstance(now, OrderState)
             assert now.phase is Phase.CANCELED
+
+    run(work())
+
+
+@pytest.mark.parametrize("name", ["binance", "kraken", "okx"])
+def test_a_run_suspects_its_markets_when_one_is_halted(name: str, tmp_path: Path) -> None:
+    """The refusal is told, and closes the order; what fits no account says nothing of markets."""
+
+    async def work() -> None:
+        async with trading(name, tmp_path) as (rig, desk):
+            suspected: list[str] = []
+            live = LiveDesk(desk.client, desk.journal, desk.latch, desk.world)
+            live.on_refusal = lambda: suspected.append(name)
+            for quantity, halted in (("900", False), ("0.01", True)):
+                if halted:
+                    rig.at[name].exchange.set_status(rig.at[name].market.symbol, "halt")
+                terms = wish(rig, name)._replace(quantity=Decimal(quantity), strategy="grid")
+                intent, _ = live.draft(terms)
+                await live.send(intent)
+                phase = live.state(intent.client_id).phase
+                assert phase in (Phase.REJECTED, Phase.ABSENT)  # Kraken's answer leaves a doubt
+                assert suspected == [name] * halted
 
     run(work())
