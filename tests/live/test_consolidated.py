@@ -85,7 +85,7 @@ def test_a_venue_that_is_away_is_left_out_and_named(kimera: Any, quiet: Served) 
         (("binance",), (), 2, "usage.market"),
         (("nowhere/BTCUSDT",), (), 2, "usage.venue"),
         (MARKETS, ("--for", "soon"), 2, "usage.duration"),
-        (MARKETS, ("--set", "portfolio.rates.USDT=0"), 2, "usage"),
+        (MARKETS, ("--set", "portfolio.rates.USDT=0"), 2, "profile"),
     ],
 )
 def test_wrong_words(
