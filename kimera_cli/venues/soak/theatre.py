@@ -143,7 +143,8 @@ class Theatre:
         self.kills += 1
         self.plan.note(f"{self.run.name}: {what}, after {self.done.total()} faults")
         self._bury(killed=True)
-        self._clear()  # a start asks, and may fail by what is told it
+        self._follow(float("inf"))  # a start asks, and may refuse by what is told it:
+        self._clear()  # a market that stands still, an answer that cannot be read
         self.start_run()
 
     def _bury(self, *, killed: bool) -> None:
