@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from kimera_cli.feeds.sync import BookSync
+from kimera_cli.kernels.sync import CROSSED
 from kimera_cli.venues.clients.order_entry import OrderEntry
 from kimera_cli.venues.faults import truth
 from kimera_cli.venues.faults.feed_stage import on_feed_stage
@@ -88,6 +90,33 @@ def test_a_client_that_counts_a_fill_twice_fails(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(FillLedger, "add", twice)
     assert played("F14", "bybit", "websocket").passed is False
+
+
+def test_a_feed_that_shows_a_crossed_book_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = BookSync.take
+
+    def credulous(self: BookSync, message: Any, verdict: int) -> list[Any]:
+        return [message] if verdict == CROSSED else take(self, message, verdict)
+
+    monkeypatch.setattr(BookSync, "take", credulous)
+    record = played("F15", "coinbaseexchange", "feed")
+    assert record.passed is False
+    assert "crossed" in record.detail
+
+
+def test_by_tls_nothing_goes_another_way(tmp_path: Path) -> None:
+    async def work() -> None:
+        time_ = Time(time.time_ns, time.perf_counter_ns)
+        async with on_stage("kraken", time_, tmp_path, tls=True) as stage:
+            await two_orders(stage)
+            assert stage.host.connections
+            assert all(each.secure for each in stage.host.connections)
+            await truth.same(stage)
+        async with on_feed_stage("kraken", time.time_ns(), tmp_path) as market:
+            assert market.host.connections
+            assert all(each.secure for each in market.host.connections)
+
+    asyncio.run(work())
 
 
 def test_a_book_that_is_not_the_venues_is_found() -> None:
