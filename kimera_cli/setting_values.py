@@ -13,7 +13,12 @@ from kimera_cli.errors import ProfileError
 from kimera_cli.names import nearest
 from kimera_cli.settings import Profile, Section
 
-FREE = {"portfolio.rates": 1, "strategies": 2}
+FREE = {
+    "portfolio.rates": 1,
+    "risk.venue_orders_per_s": 1,
+    "risk.venue_order_burst": 1,
+    "strategies": 2,
+}
 """Tables whose keys the user chooses, with how many levels of names they have."""
 
 

@@ -111,6 +111,10 @@ class Risk(Section, frozen=True):
     max_open_orders: Annotated[int, Meta(ge=1, le=10_000)] = 64
     max_orders_per_s: Positive = 100.0
     order_burst: Annotated[int, Meta(ge=1, le=100_000)] = 50
+    venue_orders_per_s: dict[str, Positive] = field(default_factory=dict)
+    venue_order_burst: dict[str, Annotated[int, Meta(ge=1, le=100_000)]] = field(
+        default_factory=dict
+    )
     collar_bps: Positive = 500.0
     max_drawdown: Fraction = 0.10
     max_daily_loss: Fraction = 0.05

@@ -149,14 +149,28 @@ def valid_action(action):
 
 
 @kernel
-def take_token(gate, ts_ns):
-    """Take one order from the rate budget; return False when it is empty."""
-    passed = ts_ns - gate.token_ts_ns
+def has_token(pace, ts_ns):
+    """Tell whether a rate budget (of the run: GATE, of a venue: PACE) has an order left."""
+    passed = ts_ns - pace.token_ts_ns
     if passed > 0:
-        gate.tokens = min(gate.token_burst, gate.tokens + passed * 1e-9 * gate.token_rate)
-        gate.token_ts_ns = ts_ns
-    if gate.tokens < 1.0:
+        pace.tokens = min(pace.token_burst, pace.tokens + passed * 1e-9 * pace.token_rate)
+        pace.token_ts_ns = ts_ns
+    return pace.tokens >= 1.0
+
+
+@kernel
+def take_token(gate, of_venue, ts_ns):
+    """Take one order from the run's budget and, above 0, from that of a venue; False: one is empty.
+
+    What is denied takes nothing: a slow venue leaves the others their share.
+    """
+    if not has_token(gate, ts_ns):
         return False
+    if of_venue > 0:
+        pace = gate.paces[of_venue - 1]
+        if not has_token(pace, ts_ns):
+            return False
+        pace.tokens -= 1.0
     gate.tokens -= 1.0
     return True
 
@@ -229,6 +243,6 @@ def check_new(
         exposure = -exposure
     if not exposure + worth <= gate.max_asset * value:  # NaN: one has no mid
         return DENY_ASSET
-    if not take_token(gate, ts_ns):
+    if not take_token(gate, streams[k].pace, ts_ns):
         return DENY_RATE
     return 0

@@ -190,6 +190,7 @@ STREAM = np.dtype(
         ("ready", "i8"),  # a consistent two-sided book has been seen
         ("ready_ns", "i8"),  # when it arrives here
         ("group", "u8"),  # one bit per stream of the same asset and kind, its own among them
+        ("pace", "i8"),  # of its venue in GATE.paces, from 1; 0: none but that of the run
         ("last_mid", "f8"),  # mid before the book was lost or one side empty; 0: none so far
     ],
     align=True,
@@ -302,6 +303,19 @@ SLEEVE = np.dtype(
     align=True,
 )
 
+MAX_PACES = 16
+"""Venues with an order rate of their own in one run."""
+PACE = np.dtype(
+    [
+        ("tokens", "f8"),
+        ("token_rate", "f8"),  # orders per second
+        ("token_burst", "f8"),
+        ("token_ts_ns", "i8"),
+    ],
+    align=True,
+)
+"""The order rate of one venue."""
+
 GATE = np.dtype(
     [
         ("kill", "i8"),  # latch: set from outside
@@ -330,6 +344,7 @@ GATE = np.dtype(
         ("overload", "i8"),  # breaker, set from outside: 1 while events wait too long
         ("queue_age_ns", "i8"),  # what it judges by, and its limit
         ("queue_limit_ns", "i8"),
+        ("paces", PACE, (MAX_PACES,)),
     ],
     align=True,
 )

@@ -2,8 +2,8 @@
 
 Behind its budget an order waits, and what waits for a second is not sent any more; what the gate
 denies is told to the strategy at once. Of a budget each new order gets half, because it may have
-to be canceled, and the part that is kept for cancels is left out. One gate stands before all
-venues, so the slowest of them sets the rate.
+to be canceled, and the part that is kept for cancels is left out. Each venue has a rate of its own
+in the gate, below that of the whole run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kimera_cli.venues.clients.budget import RESERVED
 from kimera_cli.venues.clients.limits import DAY_S, KINDS
 from kimera_cli.venues.orders.rules import rules_of
 
-RATE, BURST = "risk.max_orders_per_s", "risk.order_burst"
+RATE, BURST = "risk.venue_orders_per_s", "risk.venue_order_burst"
 
 
 class Pace(NamedTuple):
@@ -42,17 +42,16 @@ def pace_of(venue: str) -> Pace:
 
 
 def within_budgets(resolved: Resolved, venues: Iterable[str]) -> tuple[Resolved, list[str]]:
-    """Return the profile with a rate that all venues can take, and what was lowered in words."""
-    paces = [pace_of(venue) for venue in venues]
-    slowest = min(paces, key=lambda pace: pace.per_s)
-    shortest = min(paces, key=lambda pace: pace.burst)
+    """Return the profile with rates that each venue can take, and what was lowered in words."""
     risk, origins, told = resolved.profile.risk, dict(resolved.origins), []
-    if slowest.per_s < risk.max_orders_per_s:
-        told.append(f"{RATE} is {slowest.per_s:g}, was {risk.max_orders_per_s:g}: {slowest.venue}")
-        origins[RATE] = f"budget of {slowest.venue}"
-        risk = replace(risk, max_orders_per_s=slowest.per_s)
-    if shortest.burst < risk.order_burst:
-        told.append(f"{BURST} is {shortest.burst}, was {risk.order_burst}: {shortest.venue}")
-        origins[BURST] = f"budget of {shortest.venue}"
-        risk = replace(risk, order_burst=shortest.burst)
+    rates, bursts = dict(risk.venue_orders_per_s), dict(risk.venue_order_burst)
+    for pace in map(pace_of, venues):
+        rate, burst = f"{RATE}.{pace.venue}", f"{BURST}.{pace.venue}"
+        if pace.per_s < (wanted := rates.get(pace.venue, risk.max_orders_per_s)):
+            rates[pace.venue], origins[rate] = pace.per_s, f"budget of {pace.venue}"
+            told.append(f"{rate} is {pace.per_s:g}, was {wanted:g}")
+        if pace.burst < (most := bursts.get(pace.venue, risk.order_burst)):
+            bursts[pace.venue], origins[burst] = pace.burst, f"budget of {pace.venue}"
+            told.append(f"{burst} is {pace.burst}, was {most}")
+    risk = replace(risk, venue_orders_per_s=rates, venue_order_burst=bursts)
     return resolved._replace(profile=replace(resolved.profile, risk=risk), origins=origins), told

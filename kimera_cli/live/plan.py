@@ -91,7 +91,7 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
 def _paced(planned: Plan, venues: Iterable[str], world: Context) -> Plan:
     resolved, lowered = within_budgets(planned.resolved, venues)
     for each in lowered:
-        world.diagnostics.note(f"{each} lets no more orders leave in time")
+        world.diagnostics.note(f"{each}: the venue lets no more leave in time")
     return planned._replace(resolved=resolved)
 
 

@@ -14,6 +14,8 @@ from tapes import INVERSE, LINEAR, MS, SPOT, T0, HandMade, Ran, S, events, plain
 
 from kimera_cli.engine.request import Sleeved
 from kimera_cli.engine.setup import groups
+from kimera_cli.errors import ProfileError
+from kimera_cli.kernels.gate import DENY_RATE
 from kimera_cli.layouts import ASK, BID, CLEAR, DENIALS, F_GAP, F_LAST, NO_SIDE
 from kimera_cli.strategies.loader import load
 from kimera_cli.strategies.params import resolve
@@ -221,3 +223,29 @@ def test_what_is_held_on_a_lost_venue_does_not_stop_the_others(
     assert held(ran)["binance/BTCUSDT"] == pytest.approx(0.18)
     gate = ran.session.arrays.gate[0]
     assert gate["counts"][DENIALS.index("asset_exposure")] == ran.summary.denied >= 1
+
+
+def test_a_slow_venue_leaves_the_others_their_order_rate(
+    run_all: RunAll, scripted: Scripted
+) -> None:
+    """Both are asked for an order a second; Kraken allows one in ten seconds, after a first one."""
+    trader = scripted("market.buy(None, 0.0001)")
+    tapes = [
+        HandMade(SPOT, events(quotes([5_000_000] * 8))),
+        HandMade(KRAKEN, events(quotes([501_000] * 8, lots=300_000_000))),
+    ]
+    slow = {"venue_orders_per_s": {"kraken": 0.1}, "venue_order_burst": {"kraken": 1}}
+    ran = run_all(tapes, [trader], plain_profile(**RATES, risk=slow))
+    binance, kraken = (int(v["position_lots"]) for v in ran.session.arrays.views)
+    assert kraken == 10_000  # of 0.00000001: one order
+    assert ran.summary.denied == 6
+    assert ran.session.arrays.gate[0]["counts"][DENY_RATE] == 6
+    assert ran.summary.orders == 8
+    assert binance in (60, 70)
+
+
+def test_an_order_rate_of_an_unknown_venue_is_refused(run_all: RunAll, scripted: Scripted) -> None:
+    tapes = [HandMade(SPOT, events(quotes([5_000_000] * 2)))]
+    wrong = {"venue_orders_per_s": {"krakn": 0.1}}
+    with pytest.raises(ProfileError, match=r"venue_orders_per_s, was 'krakn' \(did you mean"):
+        run_all(tapes, [scripted("")], plain_profile(risk=wrong))

@@ -332,13 +332,32 @@ def test_token_bucket(gaps: list[int], burst: int, rate: int) -> None:
         if abs(tokens - 10**9) < 10:  # a rounding error either way is no error
             return
         passed = tokens >= 10**9
-        assert take_token(gate, ts) == passed
+        assert take_token(gate, 0, ts) == passed
         tokens -= 10**9 if passed else 0
+
+
+def test_a_venue_with_a_rate_of_its_own_leaves_the_others_theirs() -> None:
+    gate = Desk(tokens=4.0, token_rate=1.0, token_burst=4.0).gate
+    pace = gate.paces[1]
+    pace.tokens = pace.token_burst = 1.0
+    pace.token_rate = 0.5
+    assert [take_token(gate, 2, NOW) for _ in range(3)] == [True, False, False]
+    assert gate.tokens == 3.0  # what the venue's rate denied took nothing of the run's
+    assert [take_token(gate, 0, NOW) for _ in range(4)] == [True, True, True, False]
+    assert not take_token(gate, 2, NOW + 1_999_000_000)
+    assert take_token(gate, 2, NOW + 2_000_000_000)
+
+
+def test_an_empty_rate_of_the_run_takes_nothing_of_a_venue() -> None:
+    gate = Desk(tokens=0.0, token_rate=1.0, token_burst=1.0).gate
+    gate.paces[0].tokens = gate.paces[0].token_burst = 1.0
+    assert not take_token(gate, 1, NOW)
+    assert gate.paces[0].tokens == 1.0
 
 
 def test_a_burst_then_the_rate() -> None:
     gate = Desk(tokens=3.0, token_rate=2.0, token_burst=3.0).gate
-    assert [take_token(gate, NOW) for _ in range(4)] == [True, True, True, False]
-    assert not take_token(gate, NOW + 499_999_000)
-    assert take_token(gate, NOW + 500_000_000)
-    assert not take_token(gate, NOW + 600_000_000)
+    assert [take_token(gate, 0, NOW) for _ in range(4)] == [True, True, True, False]
+    assert not take_token(gate, 0, NOW + 499_999_000)
+    assert take_token(gate, 0, NOW + 500_000_000)
+    assert not take_token(gate, 0, NOW + 600_000_000)

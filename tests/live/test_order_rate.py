@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from kimera_cli.live.order_rate import BURST, RATE, pace_of, within_budgets
+from kimera_cli.live.order_rate import RATE, pace_of, within_budgets
 from kimera_cli.profile import Resolved, load
 from kimera_cli.venues.clients.budget import Budget
 from kimera_cli.venues.clients.limits import budget_for
@@ -61,19 +61,23 @@ def test_twice_that_rate_would_wait(venue: str) -> None:
     assert waits
 
 
-def test_the_slowest_venue_sets_the_rate() -> None:
+def test_each_venue_has_a_rate_of_its_own() -> None:
     resolved, told = within_budgets(profile(), ["binance", "kraken"])
     risk = resolved.profile.risk
-    assert (risk.max_orders_per_s, risk.order_burst) == (0.5, 27)
-    assert resolved.origins[RATE] == resolved.origins[BURST] == "budget of kraken"
+    assert (risk.max_orders_per_s, risk.order_burst) == (100, 50)
+    assert risk.venue_orders_per_s == {"binance": 5, "kraken": 0.5}
+    assert risk.venue_order_burst == {"binance": 45, "kraken": 27}
+    assert resolved.origins[f"{RATE}.kraken"] == "budget of kraken"
     assert told == [
-        "risk.max_orders_per_s is 0.5, was 100: kraken",
-        "risk.order_burst is 27, was 50: kraken",
+        "risk.venue_orders_per_s.binance is 5, was 100",
+        "risk.venue_order_burst.binance is 45, was 50",
+        "risk.venue_orders_per_s.kraken is 0.5, was 100",
+        "risk.venue_order_burst.kraken is 27, was 50",
     ]
 
 
 def test_a_profile_that_asks_for_less_is_left_as_it_is() -> None:
-    wanted = profile(max_orders_per_s="0.25", order_burst="2")
-    resolved, told = within_budgets(wanted, ["binance", "okx"])
+    wanted = profile(**{"venue_orders_per_s.kraken": "0.25", "venue_order_burst.kraken": "2"})
+    resolved, told = within_budgets(wanted, ["kraken"])
     assert resolved == wanted
     assert told == []

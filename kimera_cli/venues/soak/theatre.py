@@ -42,7 +42,7 @@ SETTINGS = (
 )
 """Of the runs: orders that rest long enough to be filled, and that do not fill the budgets."""
 ORDERS_PER_S = 4
-"""Of each venue; the gate's limit is one of all of them."""
+"""Of each venue, where its budget lets so many leave."""
 LEVELS = 20
 RATE = 60
 """Background acts per second and market."""
@@ -112,7 +112,8 @@ class Theatre:
         plan, self._began_ns = self.plan, self.plan.now_ns()
         words = ["run", "--source", "venue", "--server", self.server.out.name]
         words += ["--execute", plan.execute, "--strategy", "grid", "--seed", str(plan.seed)]
-        for setting in (*SETTINGS, f"risk.max_orders_per_s={ORDERS_PER_S * len(self.targets)}"):
+        paces = [f"risk.venue_orders_per_s.{venue}={ORDERS_PER_S}" for venue, _ in self.targets]
+        for setting in (*SETTINGS, *paces):
             words += ["--set", setting]
         words += ["--for", f"{4 * plan.seconds + LIMIT_S:.0f}s"]
         words += ["--out", f"run-{len(self.lives) + 1}"]
