@@ -104,6 +104,7 @@ class Plain:
         headers = (
             f"OK-ACCESS-KEY: {self.key}\r\nOK-ACCESS-SIGN: {base64.b64encode(raw).decode()}\r\n"
             f"OK-ACCESS-TIMESTAMP: {time}\r\nOK-ACCESS-PASSPHRASE: {self.passphrase}\r\n"
+            f"expTime: {ms + GOOD_FOR_MS}\r\n"
         )
         return self._post("www.okx.com", "/api/v5/trade/order", headers, "json", body)
 
@@ -111,7 +112,7 @@ class Plain:
         """Path and hash of nonce and body are signed, by SHA-512."""
         body = (
             f"nonce={ms}&pair=XXBTZUSD&type=buy&ordertype=limit&price={px}&volume={qty}"
-            f"&cl_ord_id={client_id}"
+            f"&cl_ord_id={client_id}&deadline={quote(_date(ms + GOOD_FOR_MS), safe='')}Z"
         ).encode()
         hashed = hashlib.sha256(str(ms).encode() + body).digest()
         sign = base64.b64encode(self._mac(self.long, b"/0/private/AddOrder" + hashed)).decode()
@@ -144,6 +145,10 @@ class Plain:
             f"CB-ACCESS-TIMESTAMP: {ms // 1000}\r\nCB-ACCESS-PASSPHRASE: {self.passphrase}\r\n"
         )
         return self._post("api.exchange.coinbase.com", "/orders", headers, "json", body)
+
+
+GOOD_FOR_MS = 5_000
+"""How long an order may be executed."""
 
 
 def _date(ms: int) -> str:

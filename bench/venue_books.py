@@ -68,7 +68,6 @@ VENUES = {
     "okx": Names("BTC-USDT", "BTC/USDT"),
     "bybit": Names("BTCUSDT", "BTC/USDT"),
     "coinbase": Names("BTC-USD", "BTC/USD"),
-    "htx": Names("btcusdt", "BTC/USDT"),
 }
 
 

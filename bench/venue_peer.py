@@ -188,7 +188,8 @@ def _mark(flow: Any) -> tuple[int, int]:
     from kimera_cli.venues.server.model import OrderRequest
 
     market, depth = flow.market, flow.exchange.desk(flow.market.symbol).depth
-    px = depth.best("buy")
+    while (px := depth.best("buy")) is None:
+        flow.act()
     qty = market.qty(4 * flow.mean_lots + 7)
     request = OrderRequest(market.symbol, "buy", "limit", qty, market.price(px), post_only=True)
     flow.exchange.place(flow.quoter.id, request)

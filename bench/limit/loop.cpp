@@ -199,8 +199,12 @@ struct Gate {
     i64 day;
     double day_start, worst_drawdown;
     i64 open_orders, spot_short, counts[32], overload, queue_age, queue_limit;
+    struct Pace {  // of venues; a tape has none
+        double tokens, token_rate, token_burst;
+        i64 token_ts;
+    } paces[16];
 };
-static_assert(sizeof(Instrument) == 80 && sizeof(Gate) == 8 * 57, "INSTRUMENT, GATE");
+static_assert(sizeof(Instrument) == 80 && sizeof(Gate) == 8 * (57 + 4 * 16), "INSTRUMENT, GATE");
 
 struct View {  // what the gate reads of a sleeve; one cache line
     i64 position = 0, open_bids = 0, open_asks = 0;

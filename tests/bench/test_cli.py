@@ -41,7 +41,8 @@ ROWS = {
     },
     "features": {"features.synthetic"},
     "wire": {"wire.depth", "wire.trade"},
-    "venue": {"venue.rest", "venue.push", "venue.book.single", "venue.book.burst"}
+    "venue": {"venue.rest", "venue.push", "venue.book_alone.binance"}
+    | {f"venue.book.{venue}" for venue in ("binance", "kraken", "okx", "bybit", "coinbase")}
     | {
         f"venue.{what}.{venue}.{way}"
         for what in ("order", "order_cpu")
@@ -134,7 +135,7 @@ def test_a_recording_is_measured_beside_the_synthetic_tape(kimera: Any, shared_d
     path = shared_data / "hftbacktest" / "usdm_btcusdt_20240808.gz"
     done = kimera("bench", "book", *QUICK, "--recording", path)
     names = [row["name"] for row in done.records("bench")]
-    assert names == ["book.synthetic", "book.usdm_btcusdt_20240808"]
+    assert names == ["book.synthetic", "book.usdm_btcusdt_20240808", "book.consolidated"]
 
 
 def test_a_recording_without_levels_is_refused(kimera: Any, tmp_path: Path) -> None:

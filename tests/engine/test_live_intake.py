@@ -97,7 +97,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 def test_the_loop_may_go_as_far_as_the_clock_was_when_all_was_taken(rig: Rig) -> None:
     rig.intake.begin()
-    assert rig.feed.told == ["go"]
+    assert rig.feed.told == [("go", None)]
     assert rig.arrays.advance() == PAUSED
     rig.push(6)
     rig.push(2, instrument=1)
@@ -183,7 +183,7 @@ def test_a_feed_that_ended_ends_the_run(rig: Rig) -> None:
     assert rig.arrays.loop[0]["live"] == 0
     assert rig.arrays.advance() == 0
     assert rig.intake.finish() == {"books": 1}
-    assert rig.feed.told == ["go", "stop"]
+    assert rig.feed.told == [("go", None), "stop"]
 
 
 def test_stamps_of_a_clock_that_was_never_set_are_an_error(rig: Rig) -> None:

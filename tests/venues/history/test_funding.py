@@ -187,4 +187,4 @@ def test_a_host_that_nobody_serves_is_told(funding: Fetch) -> None:
     """Not the double's, so the certificate is not for it; nothing leaves the machine."""
     with pytest.raises((VenueError, UsageError)) as caught:
         funding("BTC/USD:BTC", 0, 8, venue="krakenfutures")
-    assert caught.value.code in ("venue.unreachable", "usage.not_offered")
+    assert caught.value.code in ("venue.tls", "usage.not_offered")

@@ -76,7 +76,7 @@ def test_faults_from_a_file_and_an_end_by_time(kimera: Any, tmp_path: Path) -> N
         (["--venues", "binanc"], "usage.venue", "did you mean 'binance'"),
         (["--venues", "binance", "--for", "soon"], "usage.duration", "such as 250ms"),
         (["--venues", "binance", "--faults", "none.toml"], "usage.faults", "none.toml"),
-        (["--venues", "binance", "--rate", "-1"], "usage.rate", "0 or more"),
+        (["--venues", "binance", "--rate", "-1"], "usage.rate", "from 0 to 100,000"),
         (["--venues", "binance", "--port", "70000"], "usage.arguments", "port"),
         (["--venues", "binance,binance"], "usage.venue", "once"),
     ],
