@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Served
+    from live_server import Served
 
 MARKETS = ("binance/BTCUSDT", "kraken/XBTUSD")
 SYMBOLS = {"binance/BTCUSDT": ("binance", "BTC/USDT"), "kraken/XBTUSD": ("kraken", "BTC/USD")}

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Served
+    from live_server import Served
 
 NS = 1_000_000_000
 MARKETS = ("binance/BTCUSDT", "kraken/BTCUSD")

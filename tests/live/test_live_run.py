@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Served
+    from live_server import Served
 
 MARKETS = {"binance/BTCUSDT": "BTC/USDT", "kraken/BTCUSD": "BTC/USD"}
 LIVELY = (

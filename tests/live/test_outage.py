@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Served
+    from live_server import Served
 
 Found = Callable[[dict[str, Any]], bool]
 LOST, OTHER = "binance/BTCUSDT", "okx/BTC-USDT"
@@ -43,7 +43,7 @@ WITHIN_S = 120.0
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Two venues whose budgets let several orders a second leave."""
-    from conftest import Served
+    from live_server import Served
 
     folder = tmp_path_factory.mktemp("outage") / "server"
     server = Served(folder, "--venues", "binance,okx", "--rate", "100", "--seed", "3")

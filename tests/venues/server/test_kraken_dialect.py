@@ -295,6 +295,8 @@ def test_balances_count_fees_in_quote(kraken: Direct) -> None:
     result(kraken, "AddOrder", **PAIR, price="49000")
     shown = result(kraken, "BalanceEx")
     trades = result(kraken, "TradesHistory")["trades"].values()
+    for each in trades:  # what changed hands, to the last digit
+        assert Decimal(each["cost"]) == Decimal(each["price"]) * Decimal(each["vol"])
     spent = sum(Decimal(t["cost"]) + Decimal(t["fee"]) for t in trades)
     assert Decimal(shown["ZUSD"]["balance"]) == 1_000_000 - spent
     assert Decimal(shown["XXBT"]["balance"]) == 11

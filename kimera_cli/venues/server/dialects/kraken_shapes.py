@@ -205,7 +205,8 @@ def own_trade(fill: Fill) -> dict[str, Any]:
         "type": order.side,
         "ordertype": order.kind,
         "price": market.px_text(fill.px_ticks, COST_DIGITS),
-        "cost": cost(market.cost(fill.px_ticks, fill.qty_lots)),
+        # All digits: it is what changed hands, and balances must come to the same.
+        "cost": amounts.fixed(market.cost(fill.px_ticks, fill.qty_lots), AMOUNT_DIGITS),
         "fee": cost(fill.fee),
         "vol": market.qty_text(fill.qty_lots, VOLUME_DIGITS),
         "margin": _ZERO,
