@@ -295,12 +295,16 @@ def test_balances_count_fees_in_quote(kraken: Direct) -> None:
     result(kraken, "AddOrder", **PAIR, price="49000")
     shown = result(kraken, "BalanceEx")
     trades = result(kraken, "TradesHistory")["trades"].values()
-    for each in trades:  # what changed hands, to the last digit
-        assert Decimal(each["cost"]) == Decimal(each["price"]) * Decimal(each["vol"])
     spent = sum(Decimal(t["cost"]) + Decimal(t["fee"]) for t in trades)
     assert Decimal(shown["ZUSD"]["balance"]) == 1_000_000 - spent
     assert Decimal(shown["XXBT"]["balance"]) == 11
     assert Decimal(shown["ZUSD"]["hold_trade"]) == kraken.balance("USD")[1] > 490
+
+
+def test_a_trade_tells_its_cost_to_the_last_digit(kraken: Direct) -> None:
+    result(kraken, "AddOrder", **{**PAIR, "ordertype": "market", "volume": "0.02000374"})
+    (told,) = result(kraken, "TradesHistory")["trades"].values()
+    assert Decimal(told["cost"]) == Decimal(told["price"]) * Decimal("0.02000374")
 
 
 # websocket
