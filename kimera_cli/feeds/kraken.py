@@ -14,16 +14,12 @@ from functools import partial
 
 from kimera_cli.feeds.dialect import BookRule, Dialect, Kind, Message, Wire
 from kimera_cli.feeds.subscribe import message
-from kimera_cli.instrument import Instrument
-
-_RENAMED = {"XBT": "BTC", "XDG": "DOGE"}
-"""Assets that v2 calls by their common name; REST keeps Kraken's own."""
+from kimera_cli.instrument import Instrument, common_name
 
 
 def pair(instrument: Instrument) -> str:
-    """Return the name of a pair in v2, such as BTC/USD."""
-    base, quote = (_RENAMED.get(each, each) for each in (instrument.base, instrument.quote))
-    return f"{base}/{quote}"
+    """Return the name of a pair in v2, such as BTC/USD; REST keeps Kraken's own asset names."""
+    return f"{common_name(instrument.base)}/{common_name(instrument.quote)}"
 
 
 def _push(channel: str, kind: str, data: str) -> str:

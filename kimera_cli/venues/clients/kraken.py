@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from kimera_cli.instrument import Instrument
+from kimera_cli.instrument import Instrument, common_name
 from kimera_cli.venues.clients.api import (
     Answer,
     Fees,
@@ -48,7 +48,6 @@ STATUS = {
 }
 TRADING = ("online", "limit_only", "post_only")
 """States of a pair in which it takes orders; which ones, its refusals say."""
-RENAMED = {"XBT": "BTC", "XDG": "DOGE"}
 PRIVATE = "/0/private/"
 PERCENT = Decimal("0.01")
 
@@ -245,7 +244,7 @@ def asset(name: str) -> str:
     """Return an asset's common name: `XXBT` and `XBT` are BTC, `ZUSD` is USD."""
     if len(name) == 4 and name[0] in "XZ":
         name = name[1:]
-    return RENAMED.get(name, name)
+    return common_name(name)
 
 
 def _private(call: str, kind: str = "query", **params: object) -> Query:
