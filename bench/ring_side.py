@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kimera_cli.engine.child import start_unheard
 from kimera_cli.errors import RunError
 
 PATIENCE_S = 2
@@ -55,7 +56,7 @@ class Side:
         self.name = name
         self.link, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(name, path, core, other), daemon=True)
-        self.process.start()
+        start_unheard(self.process)
         other.close()
 
     def send(self, job: Job) -> None:

@@ -7,9 +7,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .wire_peer import pin
+
+if TYPE_CHECKING:
+    from .venue_script import Script
 
 START_NS = 1_790_000_000_000_000_000
 """The venue's time, which stands: a request that was signed once stays valid."""
@@ -21,13 +24,15 @@ ACTS_PER_TURN = 4
 
 CHANGES = 40
 """Acts of the background that one book message tells of: about as many levels."""
+SPARE = 50
+"""Messages of a script beyond those of a run, for a client that begins to follow the market."""
 
 
 class Place(NamedTuple):
     """Where a server is, and its client's keys at each venue: key, secret, passphrase of each.
 
-    There are two of them at each: at Kraken a key's nonces rise, and kimera counts them otherwise
-    than ccxt.
+    There are three of them at each, for kimera, ccxt and ccxt.pro: at Kraken a key's nonces rise,
+    and each counts them for itself.
     """
 
     tls_port: int
@@ -38,6 +43,14 @@ class Place(NamedTuple):
 
 class Acts(NamedTuple):
     """Work for a server: make `n` book messages of a venue and hold them back."""
+
+    venue: str
+    symbol: str
+    n: int
+
+
+class Anew(NamedTuple):
+    """Set a market's book back to where it began, for a run of `n` messages at most."""
 
     venue: str
     symbol: str
@@ -93,7 +106,8 @@ async def _trade(link: Connection, folder: Path, venues: list[str]) -> None:
     host = build_host(setup, now_ns, _bug)
     async with Serving(host, Ports(), folder, now_ns()) as serving:
         for name, venue in host.venues.items():
-            venue.keys.add(new_key(name, setup.seed, client_key(venue).account, number=1))
+            for number in (1, 2):
+                venue.keys.add(new_key(name, setup.seed, client_key(venue).account, number=number))
         link.send(
             Place(
                 serving.listener.tls_port,
@@ -108,6 +122,10 @@ async def _trade(link: Connection, folder: Path, venues: list[str]) -> None:
         await _obey(link, Market(host).obey)
 
 
+CONTROL = 0x08
+"""Bit of a frame's first byte (RFC 6455, 5.2)."""
+
+
 class Held:
     """Stands in for a socket's transport and keeps what is written, one message after the other."""
 
@@ -117,8 +135,12 @@ class Held:
         socket.transport = self
 
     def write(self, data: bytes) -> None:
-        """Keep messages: a socket writes all those of a turn together."""
-        self.messages += _frames(data)
+        """Keep messages: a socket writes all those of a turn together. Pongs are not held back."""
+        for frame in _frames(data):
+            if frame[0] & CONTROL:
+                self.transport.write(frame)
+            else:
+                self.messages.append(frame)
 
     def get_write_buffer_size(self) -> int:
         """Nothing waits."""
@@ -148,9 +170,14 @@ class Market:
     def __init__(self, host: Any) -> None:
         self.host = host
         self.held: list[Held] = []
+        self.scripts: dict[str, Script] = {}
+        """By venue, as long as the first run; a longer one begins anew on its way."""
 
-    async def obey(self, command: Acts | Go) -> Told | None:
+    async def obey(self, command: Anew | Acts | Go) -> Told | None:
         """Do as told."""
+        if isinstance(command, Anew):
+            self._begin(command)
+            return None
         if isinstance(command, Acts):
             return await self._make(command)
         for held in self.held:
@@ -161,39 +188,34 @@ class Market:
                     await asyncio.sleep(command.gap_s)
         return None
 
+    def _begin(self, anew: Anew) -> None:
+        from .venue_script import Script
+
+        if anew.venue not in self.scripts:
+            flow = _flow(self.host, anew.venue, anew.symbol)
+            self.scripts[anew.venue] = Script(flow, (anew.n + SPARE) * CHANGES)
+        self.scripts[anew.venue].rewind()
+
     async def _make(self, acts: Acts) -> Told:
         self.held = [Held(socket) for socket in self.host.sockets()]
-        flow = _flow(self.host, acts.venue, acts.symbol)
+        script, venue = self.scripts[acts.venue], self.host.venues[acts.venue]
         made = 0
         for _ in range(acts.n - 1):
             for _ in range(CHANGES):
-                flow.act()
-            made += await self._tick()
-        px, lots = _mark(flow)
-        made += await self._tick()
-        market = flow.market
+                script.act()
+            made += await self._tick(venue)
+        px, lots = script.mark()
+        made += await self._tick(venue)
+        market = script.market
         size = sum(len(message) for held in self.held for message in held.messages)
         return Told(made, str(market.price(px)), str(market.qty(lots)), size)
 
-    async def _tick(self) -> int:
+    async def _tick(self, venue: Any) -> int:
         """Let the venue tell what has changed; return in how many messages it did."""
         before = sum(len(held.messages) for held in self.held)
-        self.host.tick()
+        venue.tick()
         await asyncio.sleep(0)  # a socket writes at the end of a turn
         return sum(len(held.messages) for held in self.held) - before
-
-
-def _mark(flow: Any) -> tuple[int, int]:
-    """Add to the best bid; return its price in ticks and what is there now."""
-    from kimera_cli.venues.server.model import OrderRequest
-
-    market, depth = flow.market, flow.exchange.desk(flow.market.symbol).depth
-    while (px := depth.best("buy")) is None:
-        flow.act()
-    qty = market.qty(4 * flow.mean_lots + 7)
-    request = OrderRequest(market.symbol, "buy", "limit", qty, market.price(px), post_only=True)
-    flow.exchange.place(flow.quoter.id, request)
-    return px, depth.lots("buy", px)
 
 
 async def _serve(link: Connection) -> None:

@@ -35,7 +35,7 @@ from .wire_peer import Process, running
 
 T = TypeVar("T")
 GUARD_S = 60.0
-"""Only against a hang: a whole run of a slow client is far below."""
+"""Only against a hang: nothing takes so long."""
 CCXT: dict[str, dict[str, Any]] = {
     "binance": {"fetchMarkets": {"types": ["spot"]}},
     "okx": {"fetchMarkets": {"types": ["spot"]}},
@@ -53,10 +53,10 @@ class Floor:
     loop: asyncio.AbstractEventLoop
     reports: list[KimeraError] = field(default_factory=list)
 
-    def do(self, work: Awaitable[T]) -> T:
+    def do(self, work: Awaitable[T], guard_s: float = GUARD_S) -> T:
         """Run work of a client to its end; RunError `run.bench_venue` when it fails."""
         try:
-            return self.loop.run_until_complete(asyncio.wait_for(work, GUARD_S))
+            return self.loop.run_until_complete(asyncio.wait_for(work, guard_s))
         except KimeraError:
             raise
         except Exception as error:  # of a peer: each has errors of its own
@@ -91,7 +91,7 @@ class Floor:
         from kimera_cli.venues.server.hijack import hijack_session
 
         session = hijack_session(self.place.hosts, self.place.tls_port, self.place.ca)
-        key, secret, passphrase = self.place.keys[venue][1]
+        key, secret, passphrase = self.place.keys[venue][2 if module == "ccxt.pro" else 1]
         config = {"apiKey": key, "secret": secret, "password": passphrase, "session": session}
         more = {"enableRateLimit": False, "options": CCXT.get(venue, {})}
         return getattr(require(module), venue)({**config, **more}), session
@@ -116,16 +116,25 @@ class Cpu:
     """Processor time of this process, system calls included, in each run of a case."""
 
     def __init__(self) -> None:
-        self._began = 0
+        self._began: int | None = None
+        self._spent = 0
         self._laps: list[tuple[int, int]] = []
 
     def start(self) -> None:
-        """Begin a run."""
+        """Count from now on."""
         self._began = time.process_time_ns()
+
+    def stop(self) -> None:
+        """Count no more until the next start."""
+        if self._began is not None:
+            self._spent += time.process_time_ns() - self._began
+        self._began = None
 
     def lap(self, n: int) -> None:
         """End a run of `n` operations."""
-        self._laps.append((time.process_time_ns() - self._began, n))
+        self.stop()
+        self._laps.append((self._spent, n))
+        self._spent = 0
 
     def timing(self) -> Timing:
         """Return what each run took; the first was to warm up."""

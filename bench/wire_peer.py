@@ -19,7 +19,9 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult
 
+from kimera_cli.engine.child import start_unheard
 from kimera_cli.errors import RunError
 
 PATIENCE_S = 5.0
@@ -37,6 +39,16 @@ def text_frame(payload: bytes) -> bytes:
     return b"\x81\x7f" + struct.pack(">Q", n) + payload
 
 
+def handshake(url: SplitResult) -> bytes:
+    """Return how a client asks for a websocket (RFC 6455, 4.1)."""
+    target = url._replace(scheme="", netloc="").geturl() or "/"
+    return (
+        f"GET {target} HTTP/1.1\r\nHost: {url.hostname}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
+
+
 class Process:
     """A process with a pipe; `ask` sends it something, `answer` waits for what it says."""
 
@@ -44,7 +56,7 @@ class Process:
         context = multiprocessing.get_context("spawn")
         self.link, other = context.Pipe()
         self.process = context.Process(target=target, args=(other, *arguments), daemon=True)
-        self.process.start()
+        start_unheard(self.process)
         other.close()
 
     def ask(self, what: Any) -> None:

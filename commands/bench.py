@@ -54,6 +54,7 @@ def run(
         for row in suite.run(name, request):
             rows.append(row)
             out.emit(row)
+            out.flush()  # the next one may take long
         if save is not None:
             compare.save(save, rows)
 

@@ -21,7 +21,7 @@ fetch_consolidated, fetch_history, fetch_now, fetch_record = (
 )
 
 app = typer.Typer(
-    help="Import, list, check and export market data.",
+    help="Fetch, record, import, list, check and export market data.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
@@ -65,6 +65,7 @@ def import_(
                 out.partial()
             else:
                 out.emit(result)
+                out.flush()  # the next one may take long
 
 
 app.command()(fetch_record.record)

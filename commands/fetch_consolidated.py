@@ -38,6 +38,9 @@ def consolidated(
 
     kimera fetch consolidated binance/BTCUSDT kraken/XBTUSD okx/BTC-USDT --for 1m
     """
+    from kimera_cli.engine.first_use import compile_first
+
+    compile_first(ctx.obj.diagnostics, ("kimera_cli.live.consolidated",))
     from kimera_cli.live.consolidated import BookPlan, show_consolidated
 
     world: Context = ctx.obj

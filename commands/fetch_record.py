@@ -27,6 +27,9 @@ def record(
     ] = "",
 ) -> None:
     """Record what a venue sends, byte for byte, with the local time; `import` reads the file."""
+    from kimera_cli.engine.first_use import compile_first
+
+    compile_first(ctx.obj.diagnostics, ("kimera_cli.live.record",))
     from kimera_cli.live.record import RecordPlan
     from kimera_cli.live.record import record as record_venue
 

@@ -50,16 +50,16 @@ def fidelity(
             "measured takes a live run's own times, profile those of its settings",
         )
     window_ns = _window_ns(window)
-    from kimera_cli.engine.first_use import compiling
+    from kimera_cli.engine.first_use import compile_first
     from kimera_cli.engine.runfolder import RunFolder
 
     world: Context = ctx.obj
     folder = RunFolder.open(run, runs)
-    with compiling(world.diagnostics):
-        from kimera_cli.live.fidelity_check import Wanted, check
-        from kimera_cli.report.causes import causes, fill_matches
+    compile_first(world.diagnostics)
+    from kimera_cli.live.fidelity_check import Wanted, check
+    from kimera_cli.report.causes import causes, fill_matches
 
-        checked = check(folder, Wanted(latency, window_ns, partial, keep), world)
+    checked = check(folder, Wanted(latency, window_ns, partial, keep), world)
     found, told = checked.found, causes(checked.found, checked.words)
     with world.output() as out:
         if out.format == "table":

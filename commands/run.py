@@ -117,6 +117,9 @@ def run(
 
     kimera run --source venue --for 1m    (paper, at a venue server of its own: no network)
     """
+    from kimera_cli.engine.first_use import LIVE, LOOP, compile_first
+
+    compile_first(ctx.obj.diagnostics, LIVE if source == "venue" else LOOP)
     from kimera_cli.engine.build import Choices
 
     choices = Choices(
@@ -145,15 +148,12 @@ Live = tuple[list[str], str, Path | None, str, str, float | None]
 def _run(choices: Choices, world: Context, live: Live, *, record: bool) -> None:
     """Run; what a run needs beside itself is held until its end."""
     from kimera_cli.engine.build import plan
-    from kimera_cli.engine.first_use import compiling
+    from kimera_cli.engine.drive import drive, prepare
 
     planned = None if choices.repeat else plan(choices, world)
     with ExitStack() as held:
-        with compiling(world.diagnostics):
-            from kimera_cli.engine.drive import drive, prepare
-
-            request = _request(planned, choices, world, live, held, record=record)
-            session = prepare(request, world)
+        request = _request(planned, choices, world, live, held, record=record)
+        session = prepare(request, world)
         with world.output() as stream:
             drive(session, world, stream)
 
@@ -180,9 +180,9 @@ def _request(
     if planned.kind == "venue":
         from kimera_cli.live.embedded import served
         from kimera_cli.live.plan import LiveChoices, live_request
+        from kimera_cli.trade_options import asker
 
-        ask = typer.prompt if world.stdin.isatty() else None
-        typed, seed = LiveChoices(*live, ask, record), planned.resolved.profile.run.seed
+        typed, seed = LiveChoices(*live, asker(world), record), planned.resolved.profile.run.seed
         return live_request(planned, held.enter_context(served(typed, seed, world)), world)
     return build_request(planned, world)
 

@@ -60,9 +60,9 @@ def order(
     wait: Wait = 45.0,
 ) -> None:
     """Send an order, or each line of standard input; tell what became of it."""
-    from kimera_cli.venues.batch import Batch, exact_requests
+    from kimera_cli.venues.batch import Batch, exact_request, exact_requests
     from kimera_cli.venues.trading import run
-    from kimera_cli.venues.wishes import read_lines, typed
+    from kimera_cli.venues.wishes import read_lines, typed, wish_of
 
     world: Context = ctx.obj
     trading = opened(world, [venue], account, keys, server, wait)
@@ -74,9 +74,10 @@ def order(
 
         async def work() -> None:
             words = (symbol, side or "", quantity, price, cost, tif)
-            if dry_run:
-                wishes = read_lines(world.stdin) if lines else typed(*words)
-                await exact_requests(trading, wishes, emit)
+            if dry_run and lines:
+                await exact_requests(trading, read_lines(world.stdin), emit, batch.tally)
+            elif dry_run:
+                emit(await exact_request(trading, trading.venue(), wish_of(*words)))
             elif lines:
                 await batch.many(read_lines(world.stdin))
             else:

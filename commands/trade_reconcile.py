@@ -18,7 +18,7 @@ def reconcile(
     keys: Keys = None,
     server: Server = None,
     account: Account = "main",
-    wait: Wait = 20.0,
+    wait: Wait = 45.0,
 ) -> None:
     """Compare journal, venue orders, fills and balances; tell every difference in words."""
     from kimera_cli.venues.reconciling import tell_differences

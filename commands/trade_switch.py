@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kimera_cli.errors import KimeraError
 from kimera_cli.trade_options import Account, Keys, Server, Venues, emitter, opened
 
 if TYPE_CHECKING:
@@ -26,19 +27,22 @@ def kill(
     account: Account = "main",
 ) -> None:
     """Stop new risk of every process at once, and cancel everything at the venues."""
-    from kimera_cli.venues.kill import cancel_everything
-    from kimera_cli.venues.trading import run
+    from kimera_cli.risk.latch import FILE, Latch
 
     world: Context = ctx.obj
-    trading = opened(world, venue, account, keys, server)
+    latch = Latch(world.home / FILE)
     # The latch first: whatever happens to the cancels, nothing new is sent from here on.
-    killed = trading.latch.kill(why, world.now_ns(), "kimera trade kill")
+    killed, unset = _killed(latch, why, world)
     with world.output() as out:
         emit = emitter(out)
-        emit(_record(trading.latch, killed))
+        emit(_record(latch, killed))
+        from kimera_cli.venues.kill import cancel_everything
+        from kimera_cli.venues.trading import run
+
+        trading = opened(world, venue, account, keys, server)
 
         async def work() -> None:
-            failed = await cancel_everything(trading, emit, ours_only=ours)
+            failed = unset + await cancel_everything(trading, emit, ours_only=ours)
             for error in failed[1:]:
                 world.diagnostics.warning(str(error))
             if failed:
@@ -71,6 +75,7 @@ def guard(
     trading = opened(world, venue, account, keys, server)
     with world.output() as out:
         watch = Guard(trading, silent_s, emitter(out), world.diagnostics.note)
+        world.diagnostics.note(f"watching {', '.join(trading.venues())}; Ctrl-C ends it")
         run(trading, lambda: watch.run(for_s))
 
 
@@ -88,6 +93,14 @@ def arm(
         out.emit(_record(latch, None))
     if before is None:
         world.diagnostics.note("the kill switch was not set")
+
+
+def _killed(latch: Latch, why: str, world: Context) -> tuple[Killed | None, list[KimeraError]]:
+    """Set the latch; what keeps it from being set or noted keeps no order at a venue."""
+    try:
+        return latch.kill(why, world.now_ns(), "kimera trade kill"), []
+    except KimeraError as error:
+        return latch.read(), [error]
 
 
 def _record(latch: Latch, killed: Killed | None) -> KillSwitch:

@@ -27,16 +27,18 @@ app = typer.Typer(
 
 
 def _port(text: str) -> Any:
-    return typer.Option(help=text, min=0, max=65535)
+    return typer.Option(help=text, min=0, max=65535, metavar="PORT")
 
 
-Names = Annotated[str, typer.Option("--venues", help="Names with commas between; default: all.")]
+Names = Annotated[
+    str, typer.Option("--venues", metavar="NAMES", help="Names with commas between; default: all.")
+]
 Plain = Annotated[int, _port("Plain HTTP and websocket; 0: a free port.")]
 Tls = Annotated[int, _port("TLS; 0: a free port.")]
 Controls = Annotated[int, _port("Control API; 0: a free port.")]
-Seed = Annotated[int, typer.Option(help="Seed of background, history and keys.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of background, history and keys.")]
 Script = Annotated[Path | None, typer.Option(metavar="FILE", help="Faults to inject, TOML.")]
-Rate = Annotated[float, typer.Option(help="Background acts per second and market.")]
+Rate = Annotated[float, typer.Option(metavar="N", help="Background acts per second and market.")]
 Tapes = Annotated[
     list[str] | None,
     typer.Option(metavar="SYMBOL=DATASET", help="A recorded book as background; repeatable."),
@@ -69,6 +71,9 @@ def serve(
     for_: Duration = None,
 ) -> None:
     """Serve venues on 127.0.0.1 until Ctrl-C: their real protocols over a matching engine."""
+    from kimera_cli.engine.first_use import compile_first
+
+    compile_first(ctx.obj.diagnostics, ("kimera_cli.venues.server.serve",))
     from kimera_cli.venues.server import serve as server
     from kimera_cli.venues.server.build import Setup
     from kimera_cli.venues.server.dialects import available

@@ -42,12 +42,14 @@ def doctor(
     failed.
     """
     from kimera_cli.units import NS_PER_S, duration_ns
-    from kimera_cli.venues.doctor_visit import Visit, examine
-    from kimera_cli.venues.trading import run
 
     world: Context = ctx.obj
     seconds = duration_ns("--for", for_) / NS_PER_S
-    trading = opened(world, [venue], account, keys, server)
+    needs = "kimera_cli.venues.doctor_visit"
+    trading = opened(world, [venue], account, keys, server, needs=needs)
+    from kimera_cli.venues.doctor_visit import Visit, examine
+    from kimera_cli.venues.trading import run
+
     name = trading.venue()
     visit = Visit(symbol, seconds, trading.has_keys(name), order_test)
     consent = consent_of(world, trading, yes_live)

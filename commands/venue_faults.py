@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
     from kimera_cli.context import Context
     from kimera_cli.records import Fault, Soak
+    from kimera_cli.venues.soak.acts import Way as OrdersBy
 
 PATHS = ("rest", "websocket", "feed")
 EXECUTE = ("live", "paper")
+WAYS = ("rest", "websocket", "mixed")
 
 All = Annotated[bool, typer.Option("--all", help="All faults (the default).")]
 Only = Annotated[str, typer.Option(metavar="F1,F2", help="Only these, with commas between.")]
@@ -30,6 +32,9 @@ Duration = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of a soak: the same seed, the same faults.")]
 Execute = Annotated[str, typer.Option(help="Of a soak: where orders go, live or paper.")]
+Orders = Annotated[
+    str, typer.Option(help="Of a soak: orders by rest, websocket, or mixed (run by run).")
+]
 Gap = Annotated[
     str, typer.Option(metavar="DURATION", help="Of a soak, mean time between two faults.")
 ]
@@ -50,6 +55,7 @@ def faults(
     for_: Duration = "10m",
     seed: Seed = 0,
     execute: Execute = "live",
+    orders: Orders = "mixed",
     gap: Gap = "1s",
     kill: Kill = "2m",
 ) -> None:
@@ -62,7 +68,7 @@ def faults(
         if all_ or fault or path or tls:
             expected = "expected --soak without --all, --fault, --path and --tls"
             raise UsageError("usage.fault", f"{expected}, was with it", "a soak is by TLS anyway")
-        _tell(world, _soaked(world, _words(venues), execute, (for_, gap, kill), seed))
+        _tell(world, _soaked(world, _words(venues), (execute, orders), (for_, gap, kill), seed))
     else:
         if all_ and fault:
             raise UsageError("usage.fault", "expected --all or --fault, was both")
@@ -83,14 +89,21 @@ def _scenes(
 
 
 def _soaked(
-    world: Context, venues: list[str], execute: str, times: tuple[str, str, str], seed: int
+    world: Context,
+    venues: list[str],
+    ways: tuple[str, str],
+    times: tuple[str, str, str],
+    seed: int,
 ) -> Iterable[Fault | Soak]:
     from kimera_cli.venues.orders.rules import RULES, canonical
     from kimera_cli.venues.soak.play import soak
     from kimera_cli.venues.soak.theatre import Plan
 
+    execute, orders = ways
     if execute not in EXECUTE:
         raise UsageError("usage.execute", f"expected --execute as live or paper, was '{execute}'")
+    if orders not in WAYS:
+        raise UsageError("usage.orders", f"expected --orders as {', '.join(WAYS)}, was '{orders}'")
     names = dict.fromkeys(canonical(name) for name in venues) or RULES
     for_s, gap_s, kill_s = (_seconds(text) for text in times)
     if gap_s <= 0 or for_s <= 0:
@@ -98,6 +111,7 @@ def _soaked(
     plan = Plan(
         venues=tuple(names),
         execute="live" if execute == "live" else "paper",
+        way=cast("OrdersBy", orders),
         seconds=for_s,
         seed=seed,
         gap_s=gap_s,
@@ -118,6 +132,7 @@ def _tell(world: Context, records: Iterable[Fault | Soak]) -> None:
     with world.output() as out:
         for record in records:
             out.emit(record)
+            out.flush()  # the next one may take long
             if isinstance(record, Fault) and record.passed is False:
                 failed.append(f"{record.fault} {record.venue} {record.path}")
         if failed:

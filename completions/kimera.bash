@@ -5,7 +5,7 @@ _kimera() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --account|--as|--axes|--confidence|--control-port|--cost|--date|--depth|--dir|--edge|--events|--every|--execute|--expires|--fault|--faults|--folder|--for|--format|--from|--gap|--horizon|--html|--journal|--keep|--keys|--kill|--kind|--kinds|--latency|--limit|--lock|--lot|--market|--noise|--out|--output|--path|--port|--price|--profile|--qty|--rate|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--server|--set|--shape|--silent|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tape|--tick|--tif|--timeframe|--tls-port|--to|--train|--until|--venue|--venues|--version|--wait|--why|--window|--yes-live|-o|-t) ((i++)); continue ;;
+            --account|--as|--axes|--confidence|--control-port|--cost|--date|--depth|--dir|--edge|--events|--every|--execute|--expires|--fault|--faults|--folder|--for|--format|--from|--gap|--horizon|--html|--journal|--keep|--keys|--kill|--kind|--kinds|--latency|--limit|--lock|--lot|--market|--noise|--orders|--out|--output|--path|--port|--price|--profile|--qty|--rate|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--server|--set|--shape|--silent|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tape|--tick|--tif|--timeframe|--tls-port|--to|--train|--until|--venue|--venues|--version|--wait|--why|--window|--yes-live|-o|-t) ((i++)); continue ;;
         esac
         next=${place:+$place }$word
         case $next in
@@ -16,7 +16,7 @@ _kimera() {
     case $previous in
         --format) words="jsonl json table csv none" ;;
         --profile) words="development hft production" ;;
-        --account|--as|--axes|--confidence|--control-port|--cost|--date|--depth|--dir|--edge|--events|--every|--execute|--expires|--fault|--faults|--folder|--for|--format|--from|--gap|--horizon|--html|--journal|--keep|--keys|--kill|--kind|--kinds|--latency|--limit|--lock|--lot|--market|--noise|--out|--output|--path|--port|--price|--profile|--qty|--rate|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--server|--set|--shape|--silent|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tape|--tick|--tif|--timeframe|--tls-port|--to|--train|--until|--venue|--venues|--version|--wait|--why|--window|--yes-live|-o|-t) compopt -o default 2>/dev/null; return ;;
+        --account|--as|--axes|--confidence|--control-port|--cost|--date|--depth|--dir|--edge|--events|--every|--execute|--expires|--fault|--faults|--folder|--for|--format|--from|--gap|--horizon|--html|--journal|--keep|--keys|--kill|--kind|--kinds|--latency|--limit|--lock|--lot|--market|--noise|--orders|--out|--output|--path|--port|--price|--profile|--qty|--rate|--recording|--repeats|--replay|--root|--rounds|--runs|--save|--seconds|--seed|--server|--set|--shape|--silent|--since|--source|--speed|--strategy|--svg|--symbol|--table|--tape|--tick|--tif|--timeframe|--tls-port|--to|--train|--until|--venue|--venues|--version|--wait|--why|--window|--yes-live|-o|-t) compopt -o default 2>/dev/null; return ;;
     esac
     if [[ -n $words ]]; then
         COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -108,7 +108,7 @@ _kimera() {
         "venue") names="serve doctor faults"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "venue serve") names=""; flags="--control-port --debug --faults --folder --for --format --help --limits --lock --no-limits --port --profile --quiet --rate --seed --tape --tls-port --venues --verbose -q -v" ;;
         "venue doctor") names=""; flags="--account --debug --for --format --help --keys --lock --order-test --profile --quiet --server --verbose --yes-live -q -v" ;;
-        "venue faults") names=""; flags="--all --debug --execute --fault --for --format --gap --help --kill --lock --path --profile --quiet --seed --soak --tls --venues --verbose -q -v" ;;
+        "venue faults") names=""; flags="--all --debug --execute --fault --for --format --gap --help --kill --lock --orders --path --profile --quiet --seed --soak --tls --venues --verbose -q -v" ;;
         "tune-host") names="probe plan apply revert verify"; flags="--debug --format --help --lock --profile --quiet --verbose -q -v" ;;
         "tune-host probe") names=""; flags="--debug --format --help --lock --profile --quiet --root --verbose -q -v" ;;
         "tune-host plan") names=""; flags="--debug --format --help --lock --profile --quiet --root --script --verbose -q -v" ;;

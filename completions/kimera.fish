@@ -7,7 +7,7 @@ function __kimera_at --argument-names wanted
             set skip 0
             continue
         end
-        if contains -- $word --account --as --axes --confidence --control-port --cost --date --depth --dir --edge --events --every --execute --expires --fault --faults --folder --for --format --from --gap --horizon --html --journal --keep --keys --kill --kind --kinds --latency --limit --lock --lot --market --noise --out --output --path --port --price --profile --qty --rate --recording --repeats --replay --root --rounds --runs --save --seconds --seed --server --set --shape --silent --since --source --speed --strategy --svg --symbol --table --tape --tick --tif --timeframe --tls-port --to --train --until --venue --venues --version --wait --why --window --yes-live -o -t
+        if contains -- $word --account --as --axes --confidence --control-port --cost --date --depth --dir --edge --events --every --execute --expires --fault --faults --folder --for --format --from --gap --horizon --html --journal --keep --keys --kill --kind --kinds --latency --limit --lock --lot --market --noise --orders --out --output --path --port --price --profile --qty --rate --recording --repeats --replay --root --rounds --runs --save --seconds --seed --server --set --shape --silent --since --source --speed --strategy --svg --symbol --table --tape --tick --tif --timeframe --tls-port --to --train --until --venue --venues --version --wait --why --window --yes-live -o -t
             set skip 1
             continue
         end
@@ -19,8 +19,8 @@ function __kimera_at --argument-names wanted
     test "$place" = "$wanted"
 end
 
-complete -c kimera -n '__kimera_at ""' -f -a run -d 'Run strategies on a demo market or recordings.'
-complete -c kimera -n '__kimera_at ""' -f -a fetch -d 'Import, list, check and export market data.'
+complete -c kimera -n '__kimera_at ""' -f -a run -d 'Run strategies on a demo market, recordings or live venues.'
+complete -c kimera -n '__kimera_at ""' -f -a fetch -d 'Fetch, record, import, list, check and export market data.'
 complete -c kimera -n '__kimera_at ""' -f -a report -d 'Show, compare and export the results of runs.'
 complete -c kimera -n '__kimera_at ""' -f -a strategies -d 'List, show and create strategies.'
 complete -c kimera -n '__kimera_at ""' -f -a ensemble -d 'Fill, show and check decision tables.'
@@ -29,7 +29,7 @@ complete -c kimera -n '__kimera_at ""' -f -a bench -d 'Measure kimera, and its p
 complete -c kimera -n '__kimera_at ""' -f -a profile -d 'List, show and check profiles.'
 complete -c kimera -n '__kimera_at ""' -f -a schema -d 'Print the JSON Schema of output records.'
 complete -c kimera -n '__kimera_at ""' -f -a trade -d 'Send, cancel and follow orders; tell what accounts hold.'
-complete -c kimera -n '__kimera_at ""' -f -a venue -d 'Serve simulated exchanges for tests and paper trading.'
+complete -c kimera -n '__kimera_at ""' -f -a venue -d 'Serve simulated exchanges, play faults, look at real ones.'
 complete -c kimera -n '__kimera_at ""' -f -a tune-host -d 'Probe, plan, apply, revert and verify host settings.'
 complete -c kimera -n '__kimera_at ""' -f -a doctor -d 'Check installation and host.'
 complete -c kimera -n '__kimera_at ""' -f -a completion -d 'Print shell completion for bash, zsh or fish.'
@@ -1190,6 +1190,7 @@ complete -c kimera -n '__kimera_at "venue faults"' -l gap -d 'Of a soak, mean ti
 complete -c kimera -n '__kimera_at "venue faults"' -l help -d 'Show this message and exit.'
 complete -c kimera -n '__kimera_at "venue faults"' -l kill -d 'Of a soak, mean time between two SIGKILLs; 0s: none.' -r
 complete -c kimera -n '__kimera_at "venue faults"' -l lock -d 'Refuse to start while another run holds this lock.' -r
+complete -c kimera -n '__kimera_at "venue faults"' -l orders -d 'Of a soak: orders by rest, websocket, or mixed (run by run).' -r
 complete -c kimera -n '__kimera_at "venue faults"' -l path -d 'Only rest, websocket or feed.' -r
 complete -c kimera -n '__kimera_at "venue faults"' -l profile -d 'Settings to use: see `kimera profile list`.' -x -a 'development hft production'
 complete -c kimera -n '__kimera_at "venue faults"' -l quiet -d 'Say nothing when all is well; data only if --format asks for them.'

@@ -87,6 +87,12 @@ class Diagnostics:
         """Say what a person should look at; also with --quiet."""
         self._line(f"{self._paint('warning:', 33)} {plain(text)}")
 
+    def ask(self, text: str) -> None:
+        """Put a question; also with --quiet, because somebody has to answer it."""
+        self._bar.clear()
+        self.stream.write(plain(text))
+        self.stream.flush()
+
     def error(self, error: KimeraError) -> None:
         """Write one error: lines for a person, or one JSON record when a program reads."""
         if self.json:

@@ -1,12 +1,14 @@
 """Small writes that are whole or absent, and the errors of a folder that cannot take them.
 
 A file under its final name is complete: it is written under a temporary name in the same folder,
-flushed to the disk and renamed. A full disk or a kill leaves temporary names only.
+flushed to the disk and renamed. A full disk or a kill leaves temporary names only, and the next
+write takes them up. Writers of the same file in several processes never wait for each other.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -68,15 +70,44 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write into; it takes its name only when the block ends without an error."""
-    temporary = temporary_name(path)
+    """Give a file to write into; it takes its name only when the block ends without an error.
+
+    Of several that write the same file at once the last one's stays, whole.
+    """
     try:
-        with create_private(temporary) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary, file = _temporary(path)
+        with file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise write_error(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> tuple[Path, IO[bytes]]:
+    """Open the hidden name of `path`, or one of its own while somebody else writes there."""
+    name = temporary_name(path)
+    file = os.fdopen(os.open(name, os.O_CREAT | os.O_RDWR, 0o600), "w+b")
+    if _is_ours(name, file):
+        file.truncate()
+        return name, file
+    file.close()
+    from tempfile import mkstemp
+
+    descriptor, own = mkstemp(".part", f".{path.name}.", path.parent)
+    return Path(own), os.fdopen(descriptor, "w+b")
+
+
+def _is_ours(name: Path, file: IO[bytes]) -> bool:
+    """Take the lock that lasts as long as the file is open, and allows to empty and rename it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # What another writer has renamed or removed meanwhile is not the file of this name.
+        return os.path.samestat(os.fstat(file.fileno()), name.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False

@@ -392,6 +392,7 @@ DENIALS = (
     "table_full",
     "bad_action",
     "overload",
+    "venue_away",
 )
 """Gate answers by code; the public code is `risk.<name>`. Append only."""
 

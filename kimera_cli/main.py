@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -24,6 +23,10 @@ from kimera_cli.errors import KimeraError, UsageError
 from kimera_cli.names import did_you_mean
 from kimera_cli.output import Status
 from kimera_cli.registry import COMMANDS
+from kimera_cli.stop_signals import StopSignals
+
+HELP_COLUMNS = 80
+"""What a help text is wrapped to on a wider terminal."""
 
 
 class LazyGroup(TyperGroup):
@@ -93,29 +96,32 @@ def start(
 
 def main() -> None:
     """Run the program and leave with the right exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(int(run(context.from_process(), sys.argv[1:])))
+    stops = StopSignals()
+    stops.listen()
+    code = int(run(context.from_process(), sys.argv[1:], stops))
+    stops.leave()
+    sys.exit(code)
 
 
-def run(world: context.Context, args: list[str]) -> int:
+def run(world: context.Context, args: list[str], stops: StopSignals | None = None) -> int:
     """Run one invocation and return its exit code; every error has been told."""
     code = None
     try:
-        code = _attempt(world, args)
+        code = _attempt(world, args, stops or StopSignals())
         world.stdout.flush()
         sys.stdout.flush()
         return code
     except BrokenPipeError:
         code = code or ExitCode.CLOSED_PIPE
     except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
+        code = _interrupted(world)
     except OSError as error:
         code = code or _tell(world, error)
     _drop_stdout()
     return code
 
 
-def _attempt(world: context.Context, args: list[str]) -> int:
+def _attempt(world: context.Context, args: list[str], stops: StopSignals) -> int:
     try:
         _dispatch(world, args)
         return int(world.opened.code) if world.opened else ExitCode.OK
@@ -124,15 +130,17 @@ def _attempt(world: context.Context, args: list[str]) -> int:
     except BrokenPipeError:
         raise
     except (KeyboardInterrupt, typer.Abort):
-        _end(world, "interrupted", ExitCode.INTERRUPTED)
-        return ExitCode.INTERRUPTED
+        return _interrupted(world)
     except Exception as error:
-        return _tell(world, error)
+        # Code that was robbed of an interrupt fails in ways of its own.
+        unforeseen = not isinstance(error, KimeraError | OSError | TyperException)
+        return _interrupted(world) if stops.swallowed and unforeseen else _tell(world, error)
 
 
 def _dispatch(world: context.Context, args: list[str]) -> None:
     group = root()
-    with group.make_context("kimera", args, obj=world) as ctx:
+    columns = min(world.width, HELP_COLUMNS) - 2  # else help is never narrower than 50
+    with group.make_context("kimera", args, obj=world, terminal_width=columns) as ctx:
         group.invoke(ctx)
 
 
@@ -192,16 +200,20 @@ def _system_error(error: OSError) -> KimeraError:
 
 
 def _end(world: context.Context, status: Status, code: int) -> None:
-    """A stream that was never opened still ends with an end record, so that its reader knows."""
-    if world.opened is None and world.effective_format in ("jsonl", "json"):
-        out = world.output()
+    """A stream without an end record still gets one, so that its reader knows.
+
+    It was never opened, or Ctrl-C came as its end was to be written.
+    """
+    out = world.opened or world.output()
+    if not out.ended and out.format in ("jsonl", "json"):
         out.status, out.code = status, code
         out.finish()
 
 
-def _interrupt(signum: int, frame: object) -> None:
-    """A polite stop request (SIGTERM) ends a command like Ctrl-C: cleanly, with code 130."""
-    raise KeyboardInterrupt
+def _interrupted(world: context.Context) -> int:
+    with contextlib.suppress(OSError):
+        _end(world, "interrupted", ExitCode.INTERRUPTED)
+    return ExitCode.INTERRUPTED
 
 
 def _drop_stdout() -> None:

@@ -50,6 +50,8 @@ class Output:
         self.rows = 0
         self.status: Status = "ok"
         self.code: int = ExitCode.OK
+        self.ended = False
+        """Whether nothing more belongs to the stream: it has its end record, or is a document."""
         self._held: list[Record] = []
         self._header: type[Record] | None = None
         self._encoder = msgspec.json.Encoder(enc_hook=_encode_other)
@@ -73,6 +75,7 @@ class Output:
 
     def document(self, text: str) -> None:
         """Write text that is a document rather than records (a schema, a completion script)."""
+        self.ended = True  # no end record shall follow
         self.stream.write(text.encode())
         self.stream.flush()
 
@@ -129,6 +132,7 @@ class Output:
             self.stream.write(b"\n]\n")
         elif self.format == "table":
             self._draw_table()
+        self.ended = True
         self.stream.flush()
 
     def _emit_csv(self, record: Record) -> None:

@@ -15,9 +15,11 @@ class Spec(NamedTuple):
 COMMANDS: dict[str, Spec] = {
     "run": Spec(
         "kimera_cli.commands.run",
-        "Run strategies on a demo market or recordings.",
+        "Run strategies on a demo market, recordings or live venues.",
     ),
-    "fetch": Spec("kimera_cli.commands.fetch", "Import, list, check and export market data."),
+    "fetch": Spec(
+        "kimera_cli.commands.fetch", "Fetch, record, import, list, check and export market data."
+    ),
     "report": Spec("kimera_cli.commands.report", "Show, compare and export the results of runs."),
     "strategies": Spec("kimera_cli.commands.strategies", "List, show and create strategies."),
     "ensemble": Spec("kimera_cli.commands.ensemble", "Fill, show and check decision tables."),
@@ -31,7 +33,7 @@ COMMANDS: dict[str, Spec] = {
         "kimera_cli.commands.trade", "Send, cancel and follow orders; tell what accounts hold."
     ),
     "venue": Spec(
-        "kimera_cli.commands.venue", "Serve simulated exchanges for tests and paper trading."
+        "kimera_cli.commands.venue", "Serve simulated exchanges, play faults, look at real ones."
     ),
     "tune-host": Spec(
         "kimera_cli.commands.tune_host", "Probe, plan, apply, revert and verify host settings."

@@ -171,6 +171,7 @@ class Live(Section, frozen=True):
 
     allow: bool = False
     dead_man_s: Annotated[int, Meta(ge=0, le=120)] = 30
+    orders: Literal["rest", "websocket"] = "rest"
 
 
 class Profile(Section, frozen=True):

@@ -22,11 +22,16 @@ from kimera_cli.records import Record
 GAP = "  "
 NARROWEST = 16
 """A text column is wrapped down to this width before the table is folded."""
-_TIMES = ("ts_ns", "ts_exch_ns", "ts_local_ns", "start_ns", "end_ns", "started_ns", "ended_ns")
+_TIMES = frozenset(("ts_ns", "ts_exch_ns", "ts_local_ns", "start_ns", "end_ns", "started_ns"))
+_TIMES |= {"ended_ns", "since_ns", "expires_ns", "recorded_until_ns"}
 _COLOURS = {"ok": 32, "yes": 32, "complete": 32, "warning": 33, "partial": 33}
 _COLOURS |= {"interrupted": 33, "halted": 33, "failed": 31, "error": 31, "no": 31}
 _NAMES = frozenset(("port", "tls_port", "control_port", "seed"))
 """Integers that are not counts: no separators, they are typed into something else."""
+_LINES = frozenset(("request",))
+"""Texts whose own lines are shown as such; those of any other could pass for rows."""
+_FROM_ONE = frozenset(("line",))
+"""Integers that count from 1: 0 is none."""
 
 
 def table(records: Sequence[Record], width: int, *, colour: bool) -> str:
@@ -42,7 +47,7 @@ def _draw(group: Sequence[Record], width: int, colour: bool) -> str:
     rows = [[_cell(name, getattr(record, name)) for name in names] for record in group]
     numeric = [all(_is_number(getattr(r, n)) for r in group) for n in names]
     heads = [_heading(name) for name in names]
-    widths = [max(len(text) for text in column) for column in zip(heads, *rows, strict=True)]
+    widths = [max(map(_widest, column)) for column in zip(heads, *rows, strict=True)]
     if not _squeeze(widths, numeric, heads, width):
         return _folded(heads, rows, width, colour)
     head = GAP.join(_pad(h, w, n) for h, w, n in zip(heads, widths, numeric, strict=True))
@@ -87,15 +92,22 @@ def _folded(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int, col
     for row in rows:
         lines = []
         for head, text in zip(heads, row, strict=True):
-            first, *more = _wrap(text, room) if text else [""]
-            if first:
+            first, *more = _wrap(text, room)
+            if text:
                 lines.append(_paint(head.ljust(label), 1, colour) + GAP + _status(first, colour))
                 lines += [" " * label + GAP + line for line in more]
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
 
 
+def _widest(text: str) -> int:
+    return max(map(len, text.split("\n")))
+
+
 def _wrap(text: str, width: int) -> list[str]:
+    """Return the lines of a text; those that it has stay."""
+    if "\n" in text:
+        return [part for line in text.split("\n") for part in _wrap(line, width)]
     if len(text) <= width:
         return [text]
     return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
@@ -114,14 +126,27 @@ def _cell(name: str, value: Any) -> str:
     if name in _TIMES and isinstance(value, int):
         return local_time(value)
     if isinstance(value, int):
-        return str(value) if name in _NAMES else f"{value:,}"
+        if name in _NAMES:
+            return str(value)
+        return "" if name in _FROM_ONE and not value else f"{value:,}"
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, dict):
         return ", ".join(f"{k}={_cell(k, v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
+        if isinstance(value[0], list | tuple):
+            return _rows(value)
         return ", ".join(_cell("", v) for v in value)
-    return plain(str(value))
+    text = plain(str(value).replace("\r\n", "\n"))
+    return text.rstrip() if name in _LINES else text.replace("\n", " ")
+
+
+def _rows(rows: Sequence[Sequence[Any]]) -> str:
+    """Return rows, such as the levels of a book, one below the other with aligned columns."""
+    cells = [[_cell("", value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [GAP.join(map(str.ljust, row, widths)).rstrip() for row in cells]
+    return "\n".join(lines)
 
 
 def local_time(ts_ns: int) -> str:

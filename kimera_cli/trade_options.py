@@ -52,8 +52,12 @@ def opened(
     keys: Path | None,
     server: str | None,
     wait: float = 45.0,
+    needs: str = "kimera_cli.venues.trading",
 ) -> Trading:
-    """Return what a command works with."""
+    """Return what a command works with; `needs` is the module that it runs, compiled first."""
+    from kimera_cli.engine.first_use import compile_first
+
+    compile_first(world.diagnostics, (needs,))
     from kimera_cli.venues.trading import Choices, trading
 
     choices = Choices(tuple(v for v in venues or () if v), account, keys, server, wait)
@@ -71,17 +75,25 @@ def consent_of(
     from kimera_cli.venues.consent import Consent
     from kimera_cli.venues.wishes import amount
 
-    def ask(text: str) -> str:
-        world.diagnostics.note(text)
-        return world.stdin.readline()
-
     live = trading.addresses.live
     return Consent(
         live,
         live and world.load_profile().profile.live.allow,
         amount("--yes-live", yes_live),
-        ask if typed and world.stdin.isatty() else None,
+        asker(world) if typed else None,
     )
+
+
+def asker(world: Context) -> Callable[[str], str] | None:
+    """Return what asks the person at the terminal; None where nobody sees the question."""
+    if not (world.stdin.isatty() and world.stderr_is_terminal):
+        return None
+
+    def ask(text: str) -> str:
+        world.diagnostics.ask(text)
+        return world.stdin.readline()
+
+    return ask
 
 
 def emitter(out: Output) -> Callable[..., None]:

@@ -2,7 +2,8 @@
 
 A block marked `sh`, `bash` or `console` is run as a reader would run it: its lines in order, in one
 folder of its own, with kimera's data in there too; the blocks of a tutorial share one, because a
-tutorial goes on where it was. In a `console` block only the lines after `$ ` are commands; a line
+tutorial goes on where it was. A venue server in the background stays until the block is through,
+however slow the machine. In a `console` block only the lines after `$ ` are commands; a line
 ending in a backslash goes on. CONTRIBUTING.md tells how to mark a block.
 
 - `# not run: reason` on a line: that command is skipped, with the reason. On a line of its own it
@@ -14,8 +15,11 @@ ending in a backslash goes on. CONTRIBUTING.md tells how to mark a block.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,6 +38,8 @@ NOT_RUN = re.compile(r"#\s*not run:\s*(?P<reason>.+)$")
 EXIT = re.compile(r"\s#\s*exit:\s*(?P<code>\d+)\s*$")
 FIXTURE = re.compile(r"^#\s*fixture:\s*(?P<name>\S+)\s*$")
 NEEDED = ("jq", "column", "gnuplot", "sqlite3", "duckdb", "docker", "systemctl", "crontab")
+STAYS = re.compile(r"(?P<serve>\bvenue serve\b.*\s--for )\w+(?P<rest>.*&)$")
+SLOWEST = "20m"
 INSTALLS = re.compile(r"^(make|git|pip|python3? -m (pip|venv)|sudo|cd|source)\b")
 """Set-up lines: `make run` and friends are what runs this very test."""
 
@@ -128,18 +134,30 @@ def missing_program(text: str) -> str:
     return next((p for p in NEEDED if p in words and shutil.which(p) is None), "")
 
 
-def run(text: str, kimera: Kimera) -> subprocess.CompletedProcess[str]:
-    """Run one line in bash, failing when any part of a pipe fails, except by a closed pipe."""
-    script = f"set -o pipefail\nshopt -s expand_aliases\n{text}\n"
-    return subprocess.run(
-        ["bash", "-c", script],
-        capture_output=True,
+def run(text: str, kimera: Kimera, ends: contextlib.ExitStack) -> subprocess.CompletedProcess[str]:
+    """Run one line in bash, failing when any part of a pipe fails, except by a closed pipe.
+
+    What it leaves in the background is ended with `ends`.
+    """
+    text = STAYS.sub(rf"\g<serve>{SLOWEST}\g<rest>", text)
+    with subprocess.Popen(
+        ["bash", "-c", f"set -o pipefail\nshopt -s expand_aliases\n{text}\n"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env={**kimera.env, "KIMERA_TEST": "1"},
         cwd=kimera.folder,
-        timeout=600,
-        check=False,
-    )
+        start_new_session=True,
+    ) as line:
+        ends.callback(end_group, line.pid)
+        said, complained = line.communicate(timeout=600)
+    return subprocess.CompletedProcess(text, line.returncode, said, complained)
+
+
+def end_group(number: int) -> None:
+    """End what is left of a process group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(number, signal.SIGTERM)
 
 
 @pytest.mark.parametrize(
@@ -150,17 +168,18 @@ def test_block(block: Block, kimera: Kimera, request: pytest.FixtureRequest) -> 
         data = request.getfixturevalue("shared_data")
         (kimera.folder / block.fixture).symlink_to(data, target_is_directory=True)
     skipped = []
-    for step in block.commands:
-        program = missing_program(step.text)
-        if step.skip or program:
-            skipped.append(f"line {step.line}: {step.skip or program + ' is not installed'}")
-            continue
-        done = run(step.text, kimera)
-        allowed = {step.code, 141} if "|" in step.text and "head" in step.text else {step.code}
-        assert done.returncode in allowed, (
-            f"{block.page}:{step.line}: {step.text}\nexpected exit {step.code}, was "
-            f"{done.returncode}\n{done.stderr}{done.stdout[-2000:]}"
-        )
+    with contextlib.ExitStack() as ends:
+        for step in block.commands:
+            program = missing_program(step.text)
+            if step.skip or program:
+                skipped.append(f"line {step.line}: {step.skip or program + ' is not installed'}")
+                continue
+            done = run(step.text, kimera, ends)
+            allowed = {step.code, 141} if "|" in step.text and "head" in step.text else {step.code}
+            assert done.returncode in allowed, (
+                f"{block.page}:{step.line}: {step.text}\nexpected exit {step.code}, was "
+                f"{done.returncode}\n{done.stderr}{done.stdout[-2000:]}"
+            )
     if len(skipped) == len(block.commands):
         pytest.skip("; ".join(skipped))
 

@@ -201,10 +201,11 @@ struct Gate {
     i64 open_orders, spot_short, counts[32], overload, queue_age, queue_limit;
     struct Pace {  // of venues; a tape has none
         double tokens, token_rate, token_burst;
-        i64 token_ts;
+        i64 token_ts, n_ages, ages[8];
+        double age_units[8];
     } paces[16];
 };
-static_assert(sizeof(Instrument) == 80 && sizeof(Gate) == 8 * (57 + 4 * 16), "INSTRUMENT, GATE");
+static_assert(sizeof(Instrument) == 80 && sizeof(Gate) == 8 * (57 + 21 * 16), "INSTRUMENT, GATE");
 
 struct View {  // what the gate reads of a sleeve; one cache line
     i64 position = 0, open_bids = 0, open_asks = 0;

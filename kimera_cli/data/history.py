@@ -122,7 +122,7 @@ class History:
             met = self._met(parts, new, whole)
             merged, added = self._union(self._read(met), new)
             kept += [part for part in parts if part not in met]
-            changed = len(added) or len(met) > 1
+            changed = len(added) or (whole and len(met) > 1)
             made += [self._write(where, key, merged)] if changed else []
             kept += [] if changed else met
             fresh.append(added)

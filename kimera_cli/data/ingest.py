@@ -145,6 +145,8 @@ def writing(root: Path) -> Iterator[None]:
     """Make DataError `data.write` of what the file system refuses."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # no file: a reader of our records has left
     except OSError as error:
         raise DataError(
             "data.write",

@@ -48,8 +48,8 @@ def workshop(root: Path) -> Iterator[Path]:
     with ExitStack() as held:
         with locked(root / LOCK):  # so that no sweep comes between the folder and its lock
             path = Path(tempfile.mkdtemp(prefix="import-", dir=base))
-            held.callback(shutil.rmtree, path, ignore_errors=True)
             held.enter_context(locked(path / "lock"))
+            held.callback(shutil.rmtree, path, ignore_errors=True)  # while it is locked
         yield path
 
 
@@ -57,7 +57,11 @@ def sweep(root: Path) -> int:
     """Remove the folders of dead imports; return how many. The caller holds the root's lock."""
     removed = 0
     for path in (root / FOLDER).glob("import-*"):
-        with (path / "lock").open("ab") as stream:
+        try:
+            stream = (path / "lock").open("ab")
+        except FileNotFoundError:
+            continue  # an import that has ended meanwhile
+        with stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -16,7 +16,7 @@ from kimera_cli.report.assumed import assumptions
 from kimera_cli.report.braille import Line, paint, plot, visible
 from kimera_cli.risk.metrics import REGISTRY
 
-NARROWEST, ROOMY, WIDEST = 60, 78, 100
+NARROWEST, USUAL, ROOMY, WIDEST = 40, 60, 78, 100
 PLOT_ROWS = 8
 HEADLINE = ("pnl", "max_drawdown_money", "sharpe_annual", "fill_ratio", "turnover", "markout_10s")
 ASSUMED = {
@@ -66,13 +66,14 @@ class _Page:
         if analysis.equity.ts_ns.size:
             first, last = (int(analysis.equity.ts_ns[i]) for i in (0, -1))
             span = figures.duration(analysis.equity.span_s)
-            lines.append(f"{figures.moment(first)} to {figures.moment(last)} UTC ({span})")
+            when = f"{figures.moment(first)} to {figures.moment(last)} UTC ({span})"
+            lines += textwrap.wrap(when, self.width)
         return lines
 
     def headline(self, analysis: Analysis) -> list[str]:
         """Return the numbers that matter most, with their standard errors."""
         cells = [self._cell(analysis, name) for name in HEADLINE]
-        across = 3 if self.width >= ROOMY else 2
+        across = 1 + (self.width >= USUAL) + (self.width >= ROOMY)
         wide = self.width // across
         lines = []
         for start in range(0, len(cells), across):
@@ -97,12 +98,19 @@ class _Page:
         )
 
     def facts(self, facts: Iterable[tuple[str, str]], *, wrap: bool = True) -> list[str]:
-        """Return `label  text` lines; long texts go on below their own column."""
+        """Return `label  text` lines; long texts go on below their own column.
+
+        What is not wrapped is for copying: where it does not fit it has a line of its own.
+        """
         lines = []
+        room = self.width - GUTTER - GAP
         for label, text in facts:
-            room = self.width - GUTTER - GAP
             body = textwrap.wrap(text, room) if wrap else [text]
-            lines.append(paint(label.ljust(GUTTER + GAP), "dim", self.colour) + body[0])
+            name = paint(label.ljust(GUTTER + GAP), "dim", self.colour)
+            if len(body[0]) > room:
+                lines += [name.rstrip(), *body]
+                continue
+            lines.append(name + body[0])
             lines += [" " * (GUTTER + GAP) + rest for rest in body[1:]]
         return lines
 

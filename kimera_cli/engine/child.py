@@ -11,13 +11,16 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from kimera_cli import errors
 from kimera_cli.errors import KimeraError, RunError
 
 READY, RESULT, ERROR, BROKEN, NOTE = "ready", "result", "error", "broken", "note"
+NEWS = "news"
 LONG_S = 60.0
 """A child that says nothing for so long while it starts (imports, cold caches) is given up."""
 
@@ -36,11 +39,13 @@ class Child:
         self._results: list[Any] = []
         self.notes: list[KimeraError] = []
         """What the child met and is mending, oldest first; whoever reads them takes them."""
+        self.news: list[Any] = []
+        """What it has to tell beside that (NEWS, anything), oldest first; the reader takes them."""
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve, args=(theirs, cores, task, arguments), name=name, daemon=True
         )
-        self._process.start()
+        start_unheard(self._process)
         theirs.close()
 
     @property
@@ -111,6 +116,8 @@ class Child:
             self._results.append(value)
         elif kind == NOTE:
             self.notes.append(_error_of(value))
+        elif kind == NEWS:
+            self.news.append(value)
         return str(kind)
 
     def _gone(self) -> RunError:
@@ -121,6 +128,16 @@ class Child:
             "the journal keeps what had been decided: kimera journal verify RUN",
             pid=self.pid,
         )
+
+
+def start_unheard(process: BaseProcess) -> None:
+    """Start a process that does not hear Ctrl-C from its first moment, its imports included."""
+    resource_tracker.ensure_running()  # which unblocks signals itself
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
 
 
 def _serve(

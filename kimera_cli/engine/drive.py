@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from kimera_cli.engine.arrivals import JOINED
 from kimera_cli.engine.conclude import conclude
 from kimera_cli.engine.failure import halted
 from kimera_cli.engine.interrupts import Interrupts
@@ -80,8 +81,18 @@ def _run(session: Session, world: Context, out: Output, interrupts: Interrupts) 
                 if session.request.speed or session.request.live:
                     out.flush()
             seen = _show(bar, session, seen)
+            if session.news:
+                _tell_venues(session, world)
     if interrupts.asked:
         raise KeyboardInterrupt
+
+
+def _tell_venues(session: Session, world: Context) -> None:
+    """Tell a person which venues are away, and which have come."""
+    for each in session.news:
+        tell = world.diagnostics.note if each.code == JOINED else world.diagnostics.warning
+        tell(str(each))
+    session.news.clear()
 
 
 def _show(bar: Progress, session: Session, seen: int) -> int:

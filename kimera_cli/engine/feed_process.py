@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kimera_cli.data.source import EventSource
 from kimera_cli.engine.child import READY, Child
 from kimera_cli.engine.pause import Pause
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import EVENT, Events
 from kimera_cli.shm.ring import Consumer, Producer, ring_shape
 from kimera_cli.shm.segment import Clocks
+
+if TYPE_CHECKING:  # a live feed process has no use for Parquet, which is 24 MB
+    from kimera_cli.data.source import EventSource
 
 SLOTS = 1 << 15
 """Events that a ring holds: 2 MiB, some milliseconds of the loop's work."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from kimera_cli.engine.arrays import LoopArrays
+from kimera_cli.engine.arrivals import Arrivals
 from kimera_cli.engine.breaker import OverloadBreaker
 from kimera_cli.engine.feed import Feed
 from kimera_cli.engine.live_intake import LiveClock, LiveIntake
@@ -124,7 +125,34 @@ def open_intake(
     breaker = OverloadBreaker(arrays.gate, request.profile.risk.max_queue_age_ns)
     assert shape.feed is not None
     return LiveIntake(
-        shape.feed, arrays, breaker, clock, request.live.hold_ns, around.arrived, shape.outbound
+        shape.feed,
+        arrays,
+        breaker,
+        clock,
+        request.live.hold_ns,
+        around.arrived,
+        shape.outbound,
+        _arrivals(request, shape, arrays),
+    )
+
+
+def _arrivals(request: RunRequest, shape: RunShape, arrays: LoopArrays) -> Arrivals | None:
+    """Return what lets venues in; None when all are there and nothing is to be told."""
+    instruments = [source.instrument for source in request.sources]
+    assert request.live is not None
+    child, away = shape.late, set(request.live.away)
+    if shape.outbound is not None:
+        child, away = shape.outbound.child, {each.venue for each in instruments}
+    if child is None and not request.live.notices:
+        return None
+    return Arrivals(
+        arrays,
+        instruments,
+        away,
+        child,
+        fees=request.profile.fees,
+        clocks=request.clocks,
+        notices=request.live.notices,
     )
 
 

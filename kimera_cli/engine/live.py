@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kimera_cli.engine.live_intake import FeedEnd
+    from kimera_cli.errors import KimeraError
     from kimera_cli.settings import Latency
     from kimera_cli.shm.segment import Clocks
 
@@ -47,6 +48,14 @@ class LivePlan:
     order_arguments: Any = None
     record: bool = False
     """Whether the feed keeps what it receives, in the run's folder."""
+    away: tuple[str, ...] = ()
+    """Venues that did not answer before the run: it begins without them (engine/arrivals.py)."""
+    late_task: Callable[..., Any] | None = None
+    """Waits for these where there is no order process, which else does:
+    `late_task(wire, arguments, clocks)` sends READY, and (NEWS, Arrival) for each that is there."""
+    late_arguments: Any = None
+    notices: tuple[KimeraError, ...] = ()
+    """What the run is to tell first: what was found before it."""
 
 
 RECORDING = "recording"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from kimera_cli.engine.arrays import LoopArrays
+from kimera_cli.engine.arrivals import Arrivals
 from kimera_cli.engine.breaker import OverloadBreaker
 from kimera_cli.engine.child import Child
 from kimera_cli.engine.live import GO, STOP
@@ -135,11 +136,14 @@ class LiveIntake:
         hold_ns: int,
         arrived: Callable[[Any], None],
         outbound: Outbound | None = None,
+        arrivals: Arrivals | None = None,
     ) -> None:
+        self._arrivals = arrivals
         self._feed, self._arrays, self._breaker = feed, arrays, breaker
         self._clock, self._now_ns = clock, clock.now_ns
         self._arrived, self._outbound = arrived, outbound
         self._closing_until_ns = 0
+        self._over = False
         self.taken = 0
         loop = arrays.loop[0]
         loop["live"] = 1
@@ -175,12 +179,15 @@ class LiveIntake:
         self._feed.check()
         if self._outbound is not None and not self._outbound.closed:
             self._outbound.child.check()
+        if self._arrivals is not None and not self._closing_until_ns:
+            self._arrivals.look()
         if self._closing_until_ns:
             self.end()
 
     def notices(self) -> list[KimeraError]:
         """Return what feed and executor mended since the last call."""
-        return self._feed.notices() + (self._outbound.notices() if self._outbound else [])
+        found = self._feed.notices() + (self._outbound.notices() if self._outbound else [])
+        return found + (self._arrivals.notices() if self._arrivals else [])
 
     def finish(self) -> dict[str, Any]:
         """Stop the feed and return what became of its events, and of orders at venues."""
@@ -200,17 +207,23 @@ class LiveIntake:
         return self._closed
 
     def end(self) -> None:
-        """Take orders back, then nothing more: the loop ends as if the feeds had ended."""
+        """Take orders back, then nothing more: the loop ends as if the feeds had ended.
+
+        With orders at venues it ends behind the last answer, for that may be a fill.
+        """
         loop = self._arrays.loop[0]
         if self._outbound is not None and not self._closed:
             if not self._closing_until_ns:
                 self._closing_until_ns = self._now_ns() + CLOSING_NS
                 loop["closing"], loop["end_ns"], loop["max_events"] = 1, FOREVER, 0
+                loop["finished"] = 0  # the last sample comes behind the last fill
                 self._outbound.close()
             return
+        self._over = True
         self._arrays.streams["eof"] = 1
         loop["live"] = 0
-        loop["max_events"] = max(1, int(loop["n_events"]))
+        if self._outbound is None:
+            loop["max_events"] = max(1, int(loop["n_events"]))
 
     @property
     def _closed(self) -> bool:
@@ -224,7 +237,7 @@ class LiveIntake:
         """
         known = self._now_ns()
         taken = 0
-        for rows, origin in self._feed.batches():
+        for rows, origin in () if self._over else self._feed.batches():
             self._judge(rows)
             self._put(rows, origin)
             taken += len(rows)

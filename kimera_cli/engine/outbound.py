@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kimera_cli.engine.arrays import LoopArrays
 from kimera_cli.engine.child import Child
 from kimera_cli.engine.live import STOP
 from kimera_cli.errors import KimeraError, RunError
@@ -22,6 +21,9 @@ from kimera_cli.kernels.state import EXECUTOR_VENUE
 from kimera_cli.layouts import R_FILL
 from kimera_cli.shm.ring import Consumer, Producer, ring_shape
 from kimera_cli.shm.segment import Clocks
+
+if TYPE_CHECKING:  # the executor's process reads this file, too, and has no loop
+    from kimera_cli.engine.arrays import LoopArrays
 
 SLOTS = 1 << 12
 FIELDS = ("kind", "id", "sleeve", "slot", "side", "type", "tif", "px_ticks", "qty_lots")

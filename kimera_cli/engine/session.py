@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from kimera_cli.engine import setup
+from kimera_cli.engine.arrivals import AWAY, JOINED, LEFT_OUT
 from kimera_cli.engine.failure import no_room, raised
 from kimera_cli.engine.feed import feed_shift_ns
 from kimera_cli.engine.fidelity import fidelity
@@ -24,18 +25,23 @@ from kimera_cli.engine.manifest import manifest_of
 from kimera_cli.engine.order_process import JournalTerms
 from kimera_cli.engine.request import RunRequest
 from kimera_cli.engine.runfolder import RunFolder, Status
-from kimera_cli.engine.shape import WallClocks, open_shape
+from kimera_cli.engine.shape import open_shape
 from kimera_cli.engine.stage_times import FILE as STAGES_FILE
 from kimera_cli.engine.stage_times import StageTimes
 from kimera_cli.engine.summary import Marks, summarise
 from kimera_cli.engine.tables import Tables
+from kimera_cli.engine.wall_clocks import WallClocks
 from kimera_cli.errors import KimeraError, RunError
 from kimera_cli.journal.decode import Decoder, denial_code
+from kimera_cli.journal.denials import DenialFold
 from kimera_cli.kernels.state import (
     BOOK_OVERFLOW,
     CALL_PYTHON,
     DONE,
+    EXECUTOR_VENUE,
     HEAP_FULL,
+    KILL_ALL,
+    KILL_RISK,
     NEED_DATA,
     PAUSED,
     PHASE_WAKE,
@@ -48,6 +54,7 @@ from kimera_cli.records import Notice, Record, RunSummary
 
 _KILL = DENIALS.index("kill_switch")
 ENDED = (DONE, TIME_LIMIT)
+NEWS = (AWAY, JOINED, LEFT_OUT)
 LOOK_NS = 1_000_000
 """Time between two looks at the kill switch; one takes some microseconds."""
 
@@ -102,8 +109,11 @@ class Session:
         )
         self.decoder = Decoder([s.spec.name for s in request.strategies], self.instruments)
         self.marks = Marks(len(self.instruments))
+        self._denials = DenialFold() if request.live is not None else None
         self.start_ns = self.loop_ns = self._next_look_ns = 0
         self._begun = False
+        self.news: list[KimeraError] = []
+        """Of venues that are away or have joined; whoever tells a person takes them."""
         self.feed: dict[str, Any] = {}
         """What became of the events of a feed that did not wait."""
 
@@ -182,6 +192,7 @@ class Session:
                 yield self.decoder.records(self._drain())
             self._serve(status)
             if notices := self._intake.notices():
+                self.news += [each for each in notices if each.code in NEWS]
                 yield iter(self._told(notices))
         yield self._tables.records()
         yield self._stages.records(self.folder.run)
@@ -252,7 +263,8 @@ class Session:
             return
         self._next_look_ns = now + LOOK_NS
         if self.request.kill_file is not None and self.request.kill_file.exists():
-            self.arrays.gate[0]["kill"] = 1
+            outside = self.arrays.loop[0]["executor"] == EXECUTOR_VENUE
+            self.arrays.gate[0]["kill"] = KILL_ALL if outside else KILL_RISK
         self._stages.refresh()
 
     def _drain(self) -> Any:
@@ -261,10 +273,18 @@ class Session:
         rows = self.arrays.records[: int(loop["n_records"])].copy()
         loop["n_records"] = 0
         self._tables.look_back()
+        if self._denials is not None:
+            rows = self._denials.take(rows)
         if len(rows):
             self.marks.update(rows)
             self._writer.write(rows)
         return rows
+
+    def _drain_all(self) -> None:
+        """Take the last records, and those that stand for what was folded."""
+        self._drain()
+        if self._denials is not None:
+            self._writer.write(self._denials.rest(int(self.arrays.loop[0]["seq"])))
 
     def finish(self, status: Status, seconds: float) -> RunSummary:
         """Close journal, files and manifest; return the summary. `fail` if this raises."""
@@ -272,7 +292,7 @@ class Session:
             self.stop()
             for _ in self.steps():
                 pass
-        self._drain()
+        self._drain_all()
         self.feed = self._intake.finish()
         if status == "complete" and self.halted_by:
             status = "halted"
@@ -300,7 +320,7 @@ class Session:
         """
         end = None
         with contextlib.suppress(KimeraError):
-            self._drain()
+            self._drain_all()
         with contextlib.suppress(KimeraError):  # a process of the run may be gone
             end = self._writer.abort()
         self._shape.close()

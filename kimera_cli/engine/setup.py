@@ -9,14 +9,14 @@ import msgspec
 from kimera_cli.data.source import EventSource
 from kimera_cli.engine.arrays import LoopArrays, Zeros, allocate
 from kimera_cli.engine.feed import LATENCY_MODELS
+from kimera_cli.engine.paces import set_paces
 from kimera_cli.engine.request import RunRequest, Sleeved
 from kimera_cli.errors import ProfileError, UsageError
 from kimera_cli.instrument import KINDS, Instrument, common_name
 from kimera_cli.kernels.call import strategy_address
 from kimera_cli.kernels.state import QUEUE_L3, QUEUE_LOG, QUEUE_POWER, QUEUE_RISK_AVERSE
-from kimera_cli.layouts import MAX_INSTRUMENTS, MAX_STRATEGIES, VENUES, aligned_zeros
-from kimera_cli.names import did_you_mean
-from kimera_cli.settings import Fees, Profile, Risk
+from kimera_cli.layouts import MAX_INSTRUMENTS, MAX_STRATEGIES, aligned_zeros
+from kimera_cli.settings import Fees, Profile
 from kimera_cli.strategies.params import row
 
 QUEUE_MODELS = {
@@ -89,7 +89,7 @@ def build(request: RunRequest, zeros: Zeros = aligned_zeros) -> tuple[LoopArrays
         arrays.streams[k]["asset"] = assets.index(assets[k])
         arrays.streams[k]["group"] = sum(1 << m for m in members)
         arrays.streams[k]["rng"] = request.seed * 1_000_003 + k + 1
-    _set_paces(arrays, request.profile.risk, instruments)
+    set_paces(arrays, request.profile.risk, instruments)
     _set_sleeves(arrays, request.strategies, instruments)
     return arrays, instruments
 
@@ -146,26 +146,6 @@ def _set_gate(arrays: LoopArrays, profile: Profile) -> None:
     }
     for name, value in values.items():
         arrays.gate[name] = value
-
-
-def _set_paces(arrays: LoopArrays, risk: Risk, instruments: Sequence[Instrument]) -> None:
-    """Give venues the order rates of their own; ProfileError `profile.venue`: there is no such."""
-    wanted = [*risk.venue_orders_per_s, *risk.venue_order_burst]
-    for name in wanted:
-        if name not in VENUES:
-            raise ProfileError(
-                "profile.venue",
-                f"expected a venue in risk.venue_orders_per_s, was '{name}'",
-                did_you_mean(name, VENUES),
-            )
-    paced = [v for v in dict.fromkeys(each.venue for each in instruments) if v in wanted]
-    for k, instrument in enumerate(instruments):
-        if instrument.venue in paced:
-            arrays.streams[k]["pace"] = 1 + paced.index(instrument.venue)
-    for pace, venue in zip(arrays.gate[0]["paces"], paced, strict=False):
-        pace["tokens"] = risk.venue_order_burst.get(venue, risk.order_burst)
-        pace["token_burst"] = pace["tokens"]
-        pace["token_rate"] = risk.venue_orders_per_s.get(venue, risk.max_orders_per_s)
 
 
 def _set_sleeves(

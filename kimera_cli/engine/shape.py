@@ -39,14 +39,6 @@ five minutes at some venues, and until then it is not known what became of it.""
 Writer = RunWriter | OrderProcess
 
 
-@dataclass(frozen=True)
-class WallClocks:
-    """The clocks of a run, for every process of it; two functions that can be pickled."""
-
-    now_ns: Any
-    monotonic_ns: Any
-
-
 @dataclass
 class RunShape:
     """An opened shape: where events come from, where arrays lie, who keeps the records."""
@@ -61,6 +53,8 @@ class RunShape:
     """Where orders leave for a venue."""
     feed: FeedEnd | None = None
     """Where events come from when they do not wait."""
+    late: Child | None = None
+    """Who waits for venues that did not answer before a run without an order process."""
 
     @property
     def zeros(self) -> Any:
@@ -108,6 +102,14 @@ class RunShape:
         )
         self.children.append(self.outbound.child)
         self.outbound.child.await_ready(RECOVERY_S)
+
+    def await_late(self, plan: LivePlan) -> None:
+        """Let a process wait for the venues that did not answer."""
+        assert plan.late_task is not None
+        arguments = (plan.late_arguments, self.clocks)
+        self.late = Child("late venues", plan.late_task, arguments, self._others())
+        self.children.append(self.late)
+        self.late.await_ready()
 
     def open_feed(self, request: RunRequest) -> None:
         """Start what brings events where that is more than reading the sources here."""
@@ -165,6 +167,8 @@ def open_shape(request: RunRequest, clocks: Clocks) -> RunShape:
     try:
         if request.live is not None and request.live.order_task is not None:
             shape.open_orders(request.live, request.runtime)
+        elif request.live is not None and request.live.away:
+            shape.await_late(request.live)
         shape.open_feed(request)
     except BaseException:
         shape.close()

@@ -8,9 +8,10 @@ A channel is silent when it brought nothing for its limit while the connection l
 subscribed anew; a silent book is marked first. If that brings nothing either (a market where
 nothing happens), the limit doubles up to sixteen times.
 
-Where the venue can be asked for the number of its book, it is asked after half of the limit: as
-long as it is the number of our last change, nothing has happened, and neither the book nor the
-connection is given up. A number beyond ours proves nothing: what makes it may be on its way.
+A book that stands still is no silence: after half of the limit the venue is asked, in the way that
+it has (feeds/prove.py). As long as it says that its book is ours, nothing has happened, and neither
+the book nor the connection is given up. What it says otherwise proves nothing: what makes the
+difference may be on its way. So it is asked two times more before the limit is reached.
 """
 
 from __future__ import annotations
@@ -24,12 +25,18 @@ from kimera_cli.feeds.audit import Auditor, AuditPlan
 from kimera_cli.feeds.backoff import Backoff
 from kimera_cli.feeds.dialect import Dialect, Kind
 from kimera_cli.feeds.intake import Intake
+from kimera_cli.feeds.pace import Pace
+from kimera_cli.feeds.prove import Prover
 from kimera_cli.feeds.surroundings import Fetch, Surroundings
 from kimera_cli.feeds.sync import Want
 from kimera_cli.instrument import Instrument
 
 _NS = 1_000_000_000
 _DOUBLINGS = 4
+_ASKED = (0.5, 0.6, 0.8)
+"""Parts of the limit for silence after which the venue is asked whether anything happened."""
+GAP_S = 0.2
+"""Between questions over REST, of venues whose rule does not say."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +79,8 @@ class Silence:
     heard: int = 0
     since_ns: int = 0
     doublings: int = 0
-    asked: bool = False
-    """Whether the venue was asked if anything happened."""
+    asked: int = 0
+    """How often the venue was asked if anything happened."""
 
     def check(self, heard: int, now_ns: int) -> bool:
         """Tell whether the channel has been silent for its limit; then it begins anew, longer.
@@ -82,19 +89,24 @@ class Silence:
         """
         if heard != self.heard or not self.since_ns:
             self.doublings = self.doublings if heard == self.heard else 0
-            self.heard, self.since_ns, self.asked = heard, now_ns, False
+            self.heard, self.since_ns, self.asked = heard, now_ns, 0
             return False
         if now_ns - self.since_ns < self.limit_ns << self.doublings:
             return False
-        self.since_ns = now_ns
-        self.doublings = min(self.doublings + 1, _DOUBLINGS)
+        self.again(now_ns)
         return True
 
-    def is_half_over(self, now_ns: int) -> bool:
-        """Tell, once, that half of the limit has passed in silence."""
-        if self.asked or now_ns - self.since_ns < self.limit_ns >> 1:
+    def again(self, now_ns: int) -> None:
+        """Begin anew, longer."""
+        self.since_ns, self.asked = now_ns, 0
+        self.doublings = min(self.doublings + 1, _DOUBLINGS)
+
+    def is_to_be_asked(self, now_ns: int) -> bool:
+        """Tell, once for each of its times, that the venue is to be asked."""
+        times = len(_ASKED)
+        if self.asked == times or now_ns - self.since_ns < _ASKED[self.asked] * self.limit_ns:
             return False
-        self.asked = True
+        self.asked += 1
         return True
 
 
@@ -108,15 +120,17 @@ class Attendant:
         around: Surroundings,
         fetch: Fetch,
         patience: Patience | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.intake, self.kinds = intake, tuple(kinds)
         self.around, self.fetch = around, fetch
+        self.pace = pace or Pace(fetch, around, GAP_S)
         self.patience = patience or Patience()
         self.dialect: Dialect = intake.reader.dialect
         self.instruments = dict(zip(intake.reader.numbers, intake.reader.instruments, strict=True))
         self.asking = {number: Asking() for number in intake.books}
         self.auditor = self._auditor()
-        self._proving: set[asyncio.Task[None]] = set()
+        self.prover = Prover(intake, self.instruments, around, self.pace, self._forgotten)
         self.resubscriptions = 0
         self._silences: dict[tuple[int, Kind], Silence] = {}
         self._send: Callable[[bytes], None] | None = None
@@ -128,12 +142,13 @@ class Attendant:
         rule, instruments = self.dialect.books, self.instruments
         audit = rule.audit if rule is not None else None
         addresses = {k: audit(instruments[k]) for k in self.intake.books} if audit else {}
-        return Auditor(self.intake, addresses, self.around, self.fetch, self.patience.audits)
+        return Auditor(self.intake, addresses, self.around, self.pace.fetch, self.patience.audits)
 
     def connected(self, send: Callable[[bytes], None], drop: Callable[[], None]) -> None:
         """A connection came about, on which all streams were asked for."""
         self._send, self._drop, self._since_ns = send, drop, self.around.monotonic_ns()
         self.intake.connected()
+        self.prover.connected(send)
         limits = self.patience.silence_s
         self._silences = {
             (number, kind): Silence(int(limits[kind] * _NS))
@@ -148,9 +163,7 @@ class Attendant:
         """The connection is gone; answers to what was asked on it are of no use."""
         self._send = None
         self.auditor.lost()
-        for task in self._proving:
-            task.cancel()
-        self._proving.clear()
+        self.prover.lost()
         for asking in self.asking.values():
             asking.good_ns = 0
             if asking.task is not None:
@@ -163,42 +176,20 @@ class Attendant:
             return
         now = self.around.monotonic_ns()
         for (number, kind), silence in self._silences.items():
-            proved = self._proved(number) if kind == "depth" else 0
-            if silence.check(self.intake.heard(number, kind) + proved, now):
+            book = self.intake.books.get(number) if kind == "depth" else None
+            answers = 0 if book is None else book.answers
+            if silence.check(self.intake.heard(number, kind) + answers, now):
                 self._silent(number, kind)
-            elif kind == "depth" and self._proves(number) and silence.is_half_over(now):
-                self._prove(number)
+            elif kind == "depth" and self.prover.can(number) and silence.is_to_be_asked(now):
+                self.prover.ask(number)
+        self.prover.check()
         self.auditor.check()
         self.see_to_books()
 
     @property
     def proofs(self) -> int:
         """How often every book of the connection was proved to stand still."""
-        return min((self._proved(number) for number in self.intake.books), default=0)
-
-    def _proved(self, number: int) -> int:
-        book = self.intake.books.get(number)
-        return 0 if book is None else book.counts.proved
-
-    def _proves(self, number: int) -> bool:
-        """Tell whether a book is one that silence may be right of."""
-        rule, book = self.dialect.books, self.intake.books.get(number)
-        return bool(rule and rule.proof and book is not None and book.good)
-
-    def _prove(self, number: int) -> None:
-        """Ask whether anything has happened."""
-        rule, instrument = self.dialect.books, self.instruments[number]
-        assert rule is not None
-        assert rule.proof is not None
-        task = asyncio.ensure_future(self._ask_proof(number, rule.proof(instrument)))
-        self._proving.add(task)
-        task.add_done_callback(self._proving.discard)
-
-    async def _ask_proof(self, number: int, url: str) -> None:
-        try:
-            self.intake.prove(number, await self.fetch(url), self.around.now_ns())
-        except VenueError as error:
-            self.around.report(error)
+        return min((book.counts.proved for book in self.intake.books.values()), default=0)
 
     def see_to_books(self) -> None:
         """Ask for what books want, as far as it is time."""
@@ -282,6 +273,11 @@ class Attendant:
             *wire.subscribe([instrument], [kind]),
         ):
             self._send(each)
+
+    def _forgotten(self, number: int) -> None:
+        """A depth channel that was subscribed anew did not bring its whole book."""
+        self._silences[number, "depth"].again(self.around.monotonic_ns())
+        self._silent(number, "depth")
 
     def _silent(self, number: int, kind: Kind) -> None:
         instrument = self.instruments[number]

@@ -87,7 +87,8 @@ def _unsubscribe(instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> li
 
 
 def _wire(url: str) -> Wire:
-    return Wire(url=lambda *_: url, subscribe=_subscribe, unsubscribe=_unsubscribe)
+    ping = message(method="LIST_SUBSCRIPTIONS", id=3)
+    return Wire(url=lambda *_: url, subscribe=_subscribe, unsubscribe=_unsubscribe, ping=ping)
 
 
 def _books(url: str, limit: int) -> BookRule:
@@ -95,6 +96,7 @@ def _books(url: str, limit: int) -> BookRule:
         "kimera_cli.feeds.sync_range:RangeSync",
         snapshot=lambda each: f"{url}?symbol={each.symbol}&limit={limit}",
         proof=lambda each: f"{url}?symbol={each.symbol}&limit=5",
+        gap_s=0.1,
     )
 
 

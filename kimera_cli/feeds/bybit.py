@@ -3,7 +3,9 @@
 https://bybit-exchange.github.io/docs/v5/websocket/public/orderbook: a book begins with a snapshot;
 deltas are numbered one by one (`u`), and 1 says that the service began anew with a whole book.
 `cts` is when the matching engine made the data, `ts` when the message was. Spot and contracts write
-the same keys in another order. `orderbook.1` is the best bid and ask: quotes, not a book.
+the same keys in another order. `orderbook.1` is the best bid and ask: quotes, not a book. A channel
+in which nothing happens is silent; the `u` of a book over REST counts another channel's messages,
+so that it is its levels which tell whether ours is still the venue's.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from kimera_cli.feeds.dialect import BookRule, Dialect, Kind, Message, Wire
+from kimera_cli.feeds.dialect import PROOF_LEVELS, BookRule, Dialect, Kind, Message, Wire
 from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
@@ -89,6 +91,11 @@ def _url(instrument: Instrument, _kind: Kind) -> str:
     return f"wss://stream.bybit.com/v5/public/{instrument.kind}"
 
 
+def _proof(instrument: Instrument) -> str:
+    base, levels = "https://api.bybit.com/v5/market/orderbook", PROOF_LEVELS["bybit"]
+    return f"{base}?category={instrument.kind}&symbol={instrument.symbol}&limit={levels}"
+
+
 def _ask(op: str, instruments: Sequence[Instrument], kinds: Sequence[Kind]) -> list[bytes]:
     topics = [f"{_CHANNELS[kind]}.{each.symbol}" for each in instruments for kind in kinds]
     parts = [topics[k : k + _AT_ONCE] for k in range(0, len(topics), _AT_ONCE)]
@@ -106,5 +113,5 @@ BYBIT = Dialect(
         ping=message(op="ping"),
         ping_every_s=20.0,
     ),
-    books=BookRule("kimera_cli.feeds.sync_chain:ChainSync"),
+    books=BookRule("kimera_cli.feeds.sync_chain:ChainSync", proof=_proof, gap_s=0.05),
 )

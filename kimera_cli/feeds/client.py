@@ -6,7 +6,8 @@ serve(client.run)                     # on uvloop where there is one; until clie
 Whenever a connection is lost, all its books are marked (CLEAR with F_GAP): nothing is shown as good
 that may be old. Waits before a new attempt double, with jitter, and begin anew once a connection
 has lasted. A connection that brings no message of the venue for `silence_s` is ended: one that only
-answers pings is dead, too.
+answers pings is dead, too. One without books may have nothing to tell, so there the venue's own
+pings and pongs are messages, and it is asked before the time is over.
 """
 
 from __future__ import annotations
@@ -52,6 +53,14 @@ class Link:
     ping: bytes = b""
     ping_every_s: float = 0.0
     silence_s: float = 10.0
+    booked: bool = True
+    """Whether there are books, which the venue is asked for when they are silent. Else its own
+    pings and pongs say that nothing is missing: trades that stand still are nobody's fault."""
+    quiet_s: float = 2.0
+    """Without any frame for so long, the venue is pinged."""
+    pong_s: float = 3.0
+    """Without any frame for so long after that, the connection is half open and given up; but only
+    one that has answered such a ping before."""
     handshake_s: float = 5.0
     lasting_s: float = 60.0
     """A connection that lasted so long was good: the next wait is the shortest again."""
@@ -119,6 +128,7 @@ def link_for(
         wire.subscribe(instruments, kinds),
         wire.ping,
         wire.ping_every_s,
+        booked="depth" in kinds,
         addresses=addresses or Direct(),
     )
 
@@ -146,6 +156,8 @@ class FeedClient:
         self._ticking: asyncio.TimerHandle | None = None
         self._stop = asyncio.Event()
         self._heard = self._heard_ns = self._pinged_ns = 0
+        self._frames = self._frames_ns = self._asked_ns = self._overdue = 0
+        self._pongs = 0
 
     async def run(self) -> None:
         """Stay connected until `stop`. RunError `run.feed_undelivered`: the consumer left events.
@@ -203,13 +215,46 @@ class FeedClient:
             self._transport = None
             transport.disconnect(graceful=False)
             return
-        if self.link.ping and now - self._pinged_ns >= self.link.ping_every_s * _NS:
+        if self._half_open(now, transport):
+            self.around.report(self._unanswered(now))
+            self._transport = None
+            transport.disconnect(graceful=False)
+            return
+        if self.link.ping and self._is_ping_due(now):
             self._pinged_ns = now
             transport.send(WSMsgType.TEXT, self.link.ping)
 
+    def _is_ping_due(self, now: int) -> bool:
+        """Tell whether to send the venue's own ping."""
+        link = self.link
+        if link.ping_every_s and now - self._pinged_ns >= link.ping_every_s * _NS:
+            return True
+        since_ns = max(self._heard_ns, self._pinged_ns)
+        return not link.booked and now - since_ns >= link.silence_s * _NS / 2
+
+    def _half_open(self, now: int, transport: WSTransport) -> bool:
+        """Ping a quiet connection; return whether it does not answer any more.
+
+        Any frame is an answer. A deadline is passed when two looks in a row say so: after a stall
+        of this process, what has come meanwhile is read between them. Where the consumer holds up
+        reading, nothing can be heard.
+        """
+        counts = self.counts
+        frames = counts.messages + counts.fragments + counts.pings + counts.pongs
+        if frames != self._frames or self.pump.blocked:
+            self._frames, self._frames_ns, self._asked_ns, self._overdue = frames, now, 0, 0
+        elif not self._asked_ns:
+            if now - self._frames_ns >= self.link.quiet_s * _NS:
+                self._asked_ns = now
+                transport.send_ping()
+        elif now - self._asked_ns >= self.link.pong_s * _NS and counts.pongs > self._pongs:
+            self._overdue += 1
+        return self._overdue > 1
+
     def _signs(self) -> int:
         """Return a number that changes with each sign that nothing of the market is missing."""
-        return self.counts.messages - self.counts.echoes + self.attending.proofs
+        echoes = self.counts.echoes if self.link.booked else 0
+        return self.counts.messages - echoes + self.attending.proofs
 
     async def _connection(self, listener: Listener) -> str:
         """Return how the connection ended, or why there was none."""
@@ -240,7 +285,10 @@ class FeedClient:
         self.connections += 1
         self._transport = transport
         self._heard = self._signs()
-        self._heard_ns = self._pinged_ns = self.around.monotonic_ns()
+        self._heard_ns = self._pinged_ns = self._frames_ns = self.around.monotonic_ns()
+        self._asked_ns = self._overdue = 0
+        self._pongs = self.counts.pongs
+        transport.send_ping()  # whoever answers this one is held to it
         for each in self.link.subscriptions:
             transport.send(WSMsgType.TEXT, each)
         self.attending.connected(
@@ -313,6 +361,16 @@ class FeedClient:
             "it is tried again by itself; the books are marked until then",
             venue=venue,
             attempt=self.attempts + 1,
+        )
+
+    def _unanswered(self, now: int) -> VenueError:
+        quiet_s = (now - self._frames_ns) / _NS
+        return VenueError(
+            "venue.silent",
+            f"expected {self.link.url} to answer a ping within {self.link.pong_s:g} s, "
+            f"was no frame for {quiet_s:.1f} s",
+            "the connection is half open; it is made anew",
+            venue=self.pump.reader.dialect.venue,
         )
 
     def _silent(self, now: int) -> VenueError:

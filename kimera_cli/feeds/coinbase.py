@@ -65,6 +65,8 @@ def _ticker(kind: str) -> Message:
     return Message("quote", _push("ticker", _BOOK_NUMBERS, event))
 
 
+_TOLD = 1000
+"""Levels of a side that are asked for over REST: a book of more is not proved."""
 _CHANNELS: dict[Kind, str] = {"depth": "level2", "trade": "market_trades", "quote": "ticker"}
 
 
@@ -88,10 +90,16 @@ _WIRE = Wire(
     unsubscribe=_unsubscribe,
 )
 
+
+def _proof(instrument: Instrument) -> str:
+    base = "https://api.coinbase.com/api/v3/brokerage/market/product_book"
+    return f"{base}?product_id={instrument.symbol}&limit={_TOLD}"
+
+
 COINBASE = Dialect(
     venue="coinbase",
     slow="kimera_cli.feeds.slow_coinbase:CoinbaseSlow",
     wire=_WIRE,
-    books=BookRule("kimera_cli.feeds.sync_count:CountSync", numbered=True),
+    books=BookRule("kimera_cli.feeds.sync_count:CountSync", proof=_proof, numbered=True),
     messages=(*_books(), *map(_trades, _TRADES), _ticker("snapshot"), _ticker("update")),
 )

@@ -51,14 +51,17 @@ _WIRE = Wire(
     unsubscribe=_unsubscribe,
 )
 
+
+def _book(instrument: Instrument) -> str:
+    """Return the address of the whole book."""
+    return f"https://api.exchange.coinbase.com/products/{instrument.symbol}/book?level=2"
+
+
 COINBASE_EXCHANGE = Dialect(
     venue="coinbaseexchange",
     slow="kimera_cli.feeds.slow_coinbaseexchange:CoinbaseExchangeSlow",
     wire=_WIRE,
-    books=BookRule(
-        "kimera_cli.feeds.sync_audit:AuditSync",
-        audit=lambda each: f"https://api.exchange.coinbase.com/products/{each.symbol}/book?level=2",
-    ),
+    books=BookRule("kimera_cli.feeds.sync_audit:AuditSync", proof=_book, audit=_book),
     messages=(
         *(Message("depth", _SNAPSHOT + end, snapshot=True) for end in _ENDS),
         Message("depth", _UPDATE),

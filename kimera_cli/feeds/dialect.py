@@ -46,8 +46,9 @@ class Wire:
     """How a venue's public websocket is asked for its streams.
 
     `url` tells the address of a channel for a kind of instrument; `subscribe` gives the messages to
-    send once connected, `unsubscribe` those that take it back. `ping` is the venue's own ping, to
-    be sent every `ping_every_s` seconds; empty: it wants none beside the protocol's.
+    send once connected, `unsubscribe` those that take it back. `ping` is what the venue answers in
+    its own words whatever the market does, to be sent every `ping_every_s` seconds; 0: it wants
+    none beside the protocol's, and is only asked so when a connection without books is silent.
     """
 
     url: Callable[[Instrument, Kind], str]
@@ -57,22 +58,33 @@ class Wire:
     ping_every_s: float = 0.0
 
 
+EVERY = 1 << 20
+PROOF_LEVELS = {"bybit": 50, "okx": 400, "coinbase": EVERY, "coinbaseexchange": EVERY}
+"""Levels of a side that these venues' proofs must have: all that their book channels tell."""
+
+
 @dataclass(frozen=True)
 class BookRule:
     """How a venue's books are kept in step (feeds/sync.py).
 
     `sync` is the state machine as `module:class`. `snapshot` is the REST address of a whole book,
     `request` the message that asks for one on the socket; a venue has one of them where books do
-    not begin by themselves. `proof` is the REST address of a small book whose number tells whether
-    anything happened since the last change. `audit` is the REST address of a book that the own one
-    is compared with. `numbered`: all messages of a connection have one sequence.
+    not begin by themselves. `proof` is the REST address of a book which tells whether anything has
+    happened since the last change: by its number, or, where its numbers are not those of the
+    stream, by being ours (`PROOF_LEVELS` of a side). Without it `request` asks for the proof; or,
+    where `again` is set, the channel subscribed anew is it. `audit` is the REST address of a book
+    that the own one is compared with. `gap_s` lies between two questions for proof or audit over
+    REST, of all connections: a half of the venue's budget at most. `numbered`: all messages of a
+    connection have one sequence.
     """
 
     sync: str
     snapshot: Callable[[Instrument], str] | None = None
     request: Callable[[Instrument], bytes] | None = None
     proof: Callable[[Instrument], str] | None = None
+    again: bool = False
     audit: Callable[[Instrument], str] | None = None
+    gap_s: float = 0.2
     numbered: bool = False
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from kimera_cli.feeds.dialect import KINDS, Kind
 from kimera_cli.feeds.output import Output
-from kimera_cli.feeds.reader import Checks, FrameReader, Take
+from kimera_cli.feeds.reader import Checks, FrameReader, Payload, Take
 from kimera_cli.feeds.sync import BookSync, mark
 from kimera_cli.feeds.sync_audit import AuditSync
 from kimera_cli.feeds.sync_count import Numbering
@@ -61,10 +61,25 @@ class Intake:
         """Called when a book may want something of the venue."""
         self._syncs = checks.syncs.view(np.recarray)
         self._venue = VENUES.index(reader.dialect.venue)
-        self.take: Take = reader.handing(output.take, self._waits, self._attend)
+        self.take: Take = reader.handing(output.take, self.waits, self._attend)
         """Read one frame: `take(payload, ts_local_ns)`; return how many events are in it, shown or
         not. 0: no market data, see `reader.control`. VenueError `venue.frame`: it cannot be read.
         """
+
+    @property
+    def direct(self) -> bool:
+        """Whether frames may go past `take`, many in one call (feeds/lane.py)."""
+        return self.reader.dialect.unpack != "gzip"
+
+    def behind(self, found: int, passed: int, payload: Payload, ts_local_ns: int) -> int:
+        """See to a frame of which the kernel said `found`, behind `passed` events of others.
+
+        Returns and raises as `take` does.
+        """
+        events, count = self.reader.events, found & _COUNT
+        if found > 0 and passed:
+            events[:count] = events[passed : passed + count]
+        return self._attend(self.reader.behind(found, payload, ts_local_ns), ts_local_ns)
 
     def begin(self, ts_local_ns: int) -> None:
         """Say for every book that there is none yet: what the consumer has is older."""
@@ -97,9 +112,7 @@ class Intake:
 
     def watch(self, number: int) -> None:
         """A book is asked for, to compare the own one with."""
-        book = self.books[number]
-        if isinstance(book, AuditSync):
-            book.watch()
+        self.books[number].watch()
 
     def told(self, number: int, payload: bytes, ts_local_ns: int) -> None:
         """Take that answer; VenueError `venue.frame`: it cannot be read."""
@@ -117,7 +130,8 @@ class Intake:
         """The depth channel of an instrument was silent for too long."""
         book = self.books[number]
         book.counts.silences += 1
-        self._show(book.lose("the channel is silent", ts_local_ns))
+        told = ", and the venue's answer is another book" if book.doubted else ""
+        self._show(book.lose(f"the channel is silent{told}", ts_local_ns))
 
     def heard(self, number: int, kind: Kind) -> int:
         """Return the local time of the last message of a channel, 0 before the first.
@@ -181,9 +195,10 @@ class Intake:
         for message in messages:
             message[-1]["flags"] |= F_LAST
             if self.output.take(message, len(message)):
-                self._waits()
+                self.waits()
 
-    def _waits(self) -> None:
+    def waits(self) -> None:
+        """Events wait that the output had no room for."""
         self.lagging()
         if self.output.blocked:
             self.full()

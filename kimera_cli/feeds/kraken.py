@@ -66,7 +66,7 @@ KRAKEN = Dialect(
     venue="kraken",
     slow="kimera_cli.feeds.slow_kraken:KrakenSlow",
     wire=_WIRE,
-    books=BookRule("kimera_cli.feeds.sync_crc:CrcSync"),
+    books=BookRule("kimera_cli.feeds.sync_crc:CrcSync", again=True),
     symbol=pair,
     topic=pair,
     messages=(

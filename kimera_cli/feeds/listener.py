@@ -2,7 +2,9 @@
 
 picows calls `on_ws_frame` for each frame while its bytes lie in the receive buffer. A whole text or
 binary frame is stamped once with the local time and goes straight to the pump. Fragments are put
-together first. Pings are answered here, so that they are counted and a test sees them.
+together first. Pings are answered here, so that they are counted and a test sees them. Where whole
+messages can go many in one call, they do not come here any more once the connection stands
+(feeds/lane.py).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from kimera_cli.errors import KimeraError, VenueError
 from kimera_cli.feeds.intake import Intake
+from kimera_cli.feeds.lane import Lane
 from kimera_cli.feeds.pump import Pump
 from kimera_cli.feeds.reader import Payload
 from kimera_cli.feeds.slow import Control
@@ -58,10 +61,15 @@ class Listener(WSListener):
         self.pump = pump
         self.counts = counts
         self.failure: KimeraError | None = None
-        self._take, self._now_ns = pump.take, now_ns
+        self._take, self.now_ns = pump.take, now_ns
         self._report, self._connected = report, connected
         self._parts = bytearray()
         self._in_parts = False
+        self.idle = False
+        """Whether picows' buffer is empty behind the last frame, and no message is in parts."""
+        self._transport: WSTransport | None = None
+        self._lane: Lane | None = None
+        self._shortens = isinstance(pump, Intake) and pump.direct
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Ask for the streams."""
@@ -72,13 +80,33 @@ class Listener(WSListener):
         kind = frame.msg_type
         if (kind is not _TEXT and kind is not _BINARY) or self._in_parts or not frame.fin:
             self._other(transport, frame, kind)
-            return
-        self.counts.messages += 1
-        try:
-            if not self._take(frame.get_payload_as_memoryview(), self._now_ns()):
-                self._control(transport)
-        except KimeraError as error:
-            self._failed(transport, error)
+        else:
+            self._message(transport, frame.get_payload_as_memoryview())
+        if self._shortens:
+            self._shorten(transport, frame.tail_size)
+
+    def took(self, frames: int) -> None:
+        """Count messages that the lane took."""
+        self.counts.messages += frames
+
+    def control(self) -> None:
+        """See to a message without market data that the lane took."""
+        assert self._transport is not None
+        self._control(self._transport)
+
+    def failed(self, error: KimeraError) -> None:
+        """End the connection because of a message that the lane took."""
+        assert self._transport is not None
+        self._failed(self._transport, error)
+
+    def _shorten(self, transport: WSTransport, behind: int) -> None:
+        """Let the lane begin where picows has nothing; `behind`: bytes that it has."""
+        self.idle = not (behind or self._in_parts or self.failure)
+        if self.idle and self._lane is None and isinstance(self.pump, Intake):
+            self._transport = transport
+            beneath = transport.underlying_transport
+            self._lane = Lane(beneath.get_protocol(), self.pump, self)
+            beneath.set_protocol(self._lane)
 
     def _other(self, transport: WSTransport, frame: WSFrame, kind: WSMsgType) -> None:
         if kind is _PING:
@@ -104,10 +132,10 @@ class Listener(WSListener):
             whole, self._parts = bytes(self._parts), bytearray()
             self._message(transport, whole)
 
-    def _message(self, transport: WSTransport, whole: bytes) -> None:
+    def _message(self, transport: WSTransport, whole: Payload) -> None:
         self.counts.messages += 1
         try:
-            if not self._take(whole, self._now_ns()):
+            if not self._take(whole, self.now_ns()):
                 self._control(transport)
         except KimeraError as error:
             self._failed(transport, error)

@@ -27,13 +27,14 @@ from typing import NamedTuple
 import numpy as np
 
 from kimera_cli.errors import KimeraError, UsageError
-from kimera_cli.feeds.attend import Attendant, Patience
+from kimera_cli.feeds.attend import GAP_S, Attendant, Patience
 from kimera_cli.feeds.client import FeedClient, link_for
 from kimera_cli.feeds.dialect import Dialect, Kind
 from kimera_cli.feeds.dialects import dialect_of
 from kimera_cli.feeds.intake import Intake, sync_rows
 from kimera_cli.feeds.network import Addresses, Direct
 from kimera_cli.feeds.output import Output
+from kimera_cli.feeds.pace import Pace
 from kimera_cli.feeds.reader import Checks, FrameReader, Payload
 from kimera_cli.feeds.surroundings import Fetch, Surroundings
 from kimera_cli.feeds.sync import BookSync, SyncCounts
@@ -62,6 +63,15 @@ class World:
     patience: Patience = field(default_factory=Patience)
     silence_s: float = 10.0
     """A connection without any message for so long is given up."""
+    paces: dict[str, Pace] = field(default_factory=dict)
+    """By venue; one for all its connections."""
+
+    def pace(self, dialect: Dialect) -> Pace:
+        """Return how fast a venue is asked for proofs and audits."""
+        if dialect.venue not in self.paces:
+            gap_s = GAP_S if dialect.books is None else dialect.books.gap_s
+            self.paces[dialect.venue] = Pace(self.fetch, self.around, gap_s)
+        return self.paces[dialect.venue]
 
 
 class BookState(NamedTuple):
@@ -94,7 +104,8 @@ class Connection:
             make = partial(TappedIntake, note=note, now_ns=around.now_ns)
         self.intake = intake_of(dialect, numbered, kinds, output, make)
         self.kinds = tuple(kinds)
-        self.attendant = Attendant(self.intake, kinds, around, world.fetch, world.patience)
+        pace = world.pace(dialect)
+        self.attendant = Attendant(self.intake, kinds, around, world.fetch, world.patience, pace)
         instruments = [instrument for _, instrument in numbered]
         link = link_for(dialect, instruments, kinds, addresses=world.addresses)
         link = replace(link, silence_s=world.silence_s)

@@ -4,6 +4,9 @@ https://www.okx.com/docs-v5/en/#order-book-trading-market-data: a book starts wi
 `action: snapshot` (`prevSeqId` -1); `books5` and `bbo-tbt` send whole states without an action.
 `checksum` is a signed 32-bit number, 0 where the venue does not compute it any more. A level is
 price, size, a field without use, number of orders. Recordings of 2022 have no seqId yet.
+
+A book in which nothing happens is told again after a minute, empty and with its old number; until
+then the whole book over REST tells whether ours is still the venue's.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from kimera_cli.feeds.dialect import BookRule, Dialect, Kind, Message, Wire
+from kimera_cli.feeds.dialect import PROOF_LEVELS, BookRule, Dialect, Kind, Message, Wire
 from kimera_cli.feeds.subscribe import message
 from kimera_cli.instrument import Instrument
 
@@ -77,11 +80,17 @@ _WIRE = Wire(
     ping_every_s=20.0,
 )
 
+
+def _proof(instrument: Instrument) -> str:
+    base = "https://www.okx.com/api/v5/market/books"
+    return f"{base}?instId={instrument.symbol}&sz={PROOF_LEVELS['okx']}"
+
+
 OKX = Dialect(
     venue="okx",
     slow="kimera_cli.feeds.slow_okx:OkxSlow",
     wire=_WIRE,
-    books=BookRule("kimera_cli.feeds.sync_chain:ChainSync"),
+    books=BookRule("kimera_cli.feeds.sync_chain:ChainSync", proof=_proof, gap_s=0.1),
     messages=(
         *(message for channel in _CHAINED for message in _books(channel)),
         Message("depth", _push("books5", _BOOKS5), snapshot=True),

@@ -1,6 +1,6 @@
 """Where the events of a feed go: a ring in shared memory, or a function in the same thread.
 
-`take(events, n)` gets the rows events[:n], whole messages of one frame. They are good until it
+`take(events, n)` gets the rows events[:n], whole messages of one or more frames, good until it
 returns: the same memory is used for the next frame. What an output cannot hand on at once it copies
 and tells by a true answer; `blocked` asks the feed to read no more from its sockets until `drain`
 has made room.

@@ -24,6 +24,7 @@ from kimera_cli.feeds.dialect import Dialect
 from kimera_cli.feeds.inflate import inflate
 from kimera_cli.feeds.slow import Control, Slow
 from kimera_cli.instrument import Instrument
+from kimera_cli.kernels.frames import BATCH_EVENTS
 from kimera_cli.kernels.parse import read_frame
 from kimera_cli.kernels.parse_bytes import PAD
 from kimera_cli.kernels.parse_entry import enter, table_of
@@ -73,9 +74,10 @@ class FrameReader:
         self.feed["symbols"]["instrument"][0, : len(self.numbers)] = self.numbers
         self._checks = checks
         self.frame = np.zeros(frame_bytes + PAD, np.uint8)
-        self.events: Events = empty_events(events)
+        self.events: Events = empty_events(events + (0 if checks is None else BATCH_EVENTS))
         self.control: Control | None = None
-        self._table = self._addresses()
+        self.table = self._addresses()
+        """What the kernel enters with; the same array for the life of the reader."""
         self._slow: Slow = slow_parser(dialect, instruments)
         self._controls = 0
         self._bad = 0
@@ -94,7 +96,7 @@ class FrameReader:
         if self._checks is not None:
             read = self._plain_checked if numba.config.DISABLE_JIT else enter_checked
             mark = SLOW << VERDICT_BITS
-        address, counts, slowly = int(self._table.ctypes.data), self.feed["counts"][0], self._slowly
+        address, counts, slowly = int(self.table.ctypes.data), self.feed["counts"][0], self._slowly
 
         def take(payload: Payload, ts_local_ns: int) -> int:
             n = len(payload)
@@ -132,28 +134,36 @@ class FrameReader:
         """
         window, capacity = self.frame.data, len(self.frame) - PAD
         read = self._plain_checked if numba.config.DISABLE_JIT else enter_checked
-        address, counts, slowly = int(self._table.ctypes.data), self.feed["counts"][0], self._slowly
-        events, mark, most = self.events, SLOW << VERDICT_BITS, (1 << VERDICT_BITS) - 1
+        address, counts, behind = int(self.table.ctypes.data), self.feed["counts"][0], self.behind
+        events, most = self.events, (1 << VERDICT_BITS) - 1
 
         def take(payload: Payload, ts_local_ns: int) -> int:
             nonlocal events
-            n = len(payload)
+            n, found = len(payload), 0
             if n <= capacity:
                 window[:n] = payload
-                found: int = read(address, n, ts_local_ns)
+                found = read(address, n, ts_local_ns)
                 if 0 < found <= most:
                     if put(events, found):
                         waits()
                     return found
-                if found > 0:
-                    return attend(found, ts_local_ns)
             else:
                 counts[OVERSIZE] += 1
-            found = slowly(bytes(payload), ts_local_ns)
+            found = behind(found, payload, ts_local_ns)
             events = self.events
-            return attend(found | mark if found else 0, ts_local_ns)
+            return attend(found, ts_local_ns)
 
         return self._unpacking(take) if self.dialect.unpack == "gzip" else take
+
+    def behind(self, found: int, payload: Payload, ts_local_ns: int) -> int:
+        """Return what a checked `take` does, for a frame of which a kernel said `found`.
+
+        What the kernel did not read is read slowly.
+        """
+        if found > 0:
+            return found
+        found = self._slowly(bytes(payload), ts_local_ns)
+        return found | SLOW << VERDICT_BITS if found else 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -201,7 +211,7 @@ class FrameReader:
     def _make_room(self, needed: int) -> None:
         if needed > len(self.events):
             self.events = empty_events(needed)
-            self._table[:] = self._addresses()
+            self.table[:] = self._addresses()
 
     def _addresses(self) -> I64:
         """Return the table that the kernel enters with."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kimera_cli.data.importers.base import MAX_ROWS, Batch, Importer, ImportOptions
 from kimera_cli.errors import DataError, VenueError
-from kimera_cli.feeds.dialects import dialect_of
-from kimera_cli.feeds.intake import Intake
-from kimera_cli.feeds.live import intake_of
-from kimera_cli.feeds.output import FunctionOutput
 from kimera_cli.feeds.recording import MAGIC, Header, Line, parse_line, read_header, read_lines
 from kimera_cli.layouts import Events
+
+if TYPE_CHECKING:
+    from kimera_cli.feeds.intake import Intake
 
 
 class Recorded(Importer):
@@ -51,6 +51,11 @@ class _Replay:
     """The intakes of a recording's connections, and the events that came out of them."""
 
     def __init__(self, path: Path, header: Header, options: ImportOptions) -> None:
+        # Here, because they compile: every import of another format asks this importer too.
+        from kimera_cli.feeds.dialects import dialect_of
+        from kimera_cli.feeds.live import intake_of
+        from kimera_cli.feeds.output import FunctionOutput
+
         self.path = path
         self.rows = 0
         self.instruments = [options.settle(each) for each in header.instruments]

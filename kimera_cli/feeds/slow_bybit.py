@@ -7,7 +7,8 @@ import msgspec
 from kimera_cli.data.importers.cryptofeed_rows import Row, Update, book
 from kimera_cli.feeds.slow import Control, Slow
 from kimera_cli.feeds.text_values import Id, Ms
-from kimera_cli.layouts import ASK, BID, DEPTH, NO_SIDE, QUOTE, STATUS, TRADE
+from kimera_cli.instrument import Instrument
+from kimera_cli.layouts import ASK, BID, DEPTH, NO_SIDE, QUOTE, STATUS, TRADE, Events
 from kimera_cli.units import NS_PER_MS
 
 Levels = list[tuple[str, str]]
@@ -35,6 +36,20 @@ class Book(msgspec.Struct):
     b: Levels
     a: Levels
     u: Id
+
+
+class Whole(Book):
+    """A book over REST."""
+
+    ts: Ms = 0
+
+
+class Answer(msgspec.Struct):
+    """What `market/orderbook` answers over REST."""
+
+    retCode: int  # noqa: N815
+    retMsg: str = ""  # noqa: N815
+    result: msgspec.Raw = msgspec.Raw()
 
 
 class Trade(msgspec.Struct):
@@ -75,6 +90,19 @@ class BybitSlow(Slow):
         if channel in _IGNORED:
             return Control(kind="status", text=message.topic)
         raise self.bad("topic", "a known topic", message.topic)
+
+    def snapshot(self, payload: bytes, instrument: Instrument, ts_local_ns: int) -> Events:
+        """Return the events of a REST book, whose `u` is not that of the channel."""
+        try:
+            answer = msgspec.json.decode(payload, type=Answer)
+            if answer.retCode:
+                raise self.frame_error(f"expected a book, was {answer.retMsg}", payload)
+            whole = msgspec.json.decode(answer.result, type=Whole)
+        except msgspec.MsgspecError as error:
+            raise self.frame_error(f"expected a book: {error}", payload) from None
+        rows = _book(whole, whole.ts * NS_PER_MS, snapshot=True)
+        symbol = self._same(instrument.symbol, whole.s)
+        return self.to_events([Update(symbol, rows)], ts_local_ns, payload)
 
     def _orderbook(self, message: Envelope, depth: str, symbol: str) -> list[Update]:
         if not depth.isdigit() or message.type not in ("snapshot", "delta"):

@@ -9,7 +9,8 @@ import msgspec
 from kimera_cli.data.importers.cryptofeed_rows import Row, Update, book
 from kimera_cli.feeds.slow import Control, Slow
 from kimera_cli.feeds.text_values import Id, iso_ns, whole_number
-from kimera_cli.layouts import ASK, BID, DEPTH, F_SNAPSHOT, QUOTE, TRADE
+from kimera_cli.instrument import Instrument
+from kimera_cli.layouts import ASK, BID, DEPTH, F_SNAPSHOT, QUOTE, TRADE, Events
 
 
 class Envelope(msgspec.Struct):
@@ -38,6 +39,28 @@ class Book(msgspec.Struct):
     type: str
     product_id: str
     updates: list[Level]
+
+
+class Price(msgspec.Struct):
+    """A level of a REST book."""
+
+    price: str
+    size: str
+
+
+class Whole(msgspec.Struct):
+    """A book over REST."""
+
+    product_id: str
+    bids: list[Price]
+    asks: list[Price]
+    time: str = ""
+
+
+class Answer(msgspec.Struct):
+    """What `market/product_book` answers over REST."""
+
+    pricebook: Whole
 
 
 class Trade(msgspec.Struct):
@@ -109,6 +132,24 @@ class CoinbaseSlow(Slow):
             return self._other(envelope)
         found = [update for update in found if update.rows]
         return found or Control(kind="status", text=f"{channel} without content")
+
+    def snapshot(self, payload: bytes, instrument: Instrument, ts_local_ns: int) -> Events:
+        """Return the events of a REST book, which has no number."""
+        try:
+            whole = msgspec.json.decode(payload, type=Answer).pricebook
+        except msgspec.MsgspecError as error:
+            raise self.frame_error(f"expected a book: {error}", payload) from None
+        if whole.product_id != instrument.symbol:
+            was = f"expected a book of {instrument.symbol}, was {whole.product_id}"
+            raise self.frame_error(was, payload)
+        ts = _moment(whole.time)
+        levels = [
+            Row(DEPTH, side, level.price, level.size, 0, 0, ts)
+            for side, side_levels in ((ASK, whole.asks), (BID, whole.bids))
+            for level in side_levels
+        ]
+        rows = book(levels, snapshot=True, ts_exch_ns=ts)
+        return self.to_events([Update(instrument.symbol, rows)], ts_local_ns, payload)
 
     def _other(self, envelope: Envelope) -> Control:
         if envelope.type == "error":

@@ -9,7 +9,8 @@ import msgspec
 from kimera_cli.data.importers.cryptofeed_rows import Row, Update, book
 from kimera_cli.feeds.slow import Control, Slow
 from kimera_cli.feeds.text_values import MOST, Id, ms_text_ns, whole_number
-from kimera_cli.layouts import ASK, BID, CHECKSUM, DEPTH, NO_SIDE, QUOTE, TRADE
+from kimera_cli.instrument import Instrument
+from kimera_cli.layouts import ASK, BID, CHECKSUM, DEPTH, NO_SIDE, QUOTE, TRADE, Events
 
 _WORD = (1 << 32) - 1
 Level = Annotated[list[str], msgspec.Meta(min_length=2)]
@@ -43,6 +44,14 @@ class Book(msgspec.Struct):
     seqId: Id = 0  # noqa: N815
     prevSeqId: Annotated[int, msgspec.Meta(ge=-1, le=MOST)] = 0  # noqa: N815
     instId: str = ""  # noqa: N815
+
+
+class Answer(msgspec.Struct):
+    """What `market/books` answers over REST."""
+
+    code: str
+    msg: str = ""
+    data: list[Book] = []
 
 
 class Trade(msgspec.Struct):
@@ -91,6 +100,17 @@ class OkxSlow(Slow):
         if envelope.arg is None:
             raise self.bad("arg", "a message with `arg` or `event`", "neither")
         return self._data(envelope, envelope.arg, bytes(envelope.data))
+
+    def snapshot(self, payload: bytes, instrument: Instrument, ts_local_ns: int) -> Events:
+        """Return the events of a REST book, which does not name its instrument."""
+        try:
+            answer = msgspec.json.decode(payload, type=Answer)
+        except msgspec.MsgspecError as error:
+            raise self.frame_error(f"expected a book: {error}", payload) from None
+        if answer.code != "0" or len(answer.data) != 1:
+            raise self.frame_error(f"expected a book, was {answer.msg or 'none'}", payload)
+        rows = _levels(answer.data[0], snapshot=True)
+        return self.to_events([Update(instrument.symbol, rows)], ts_local_ns, payload)
 
     def _event_of_connection(self, envelope: Envelope) -> Control:
         if envelope.event == "error":

@@ -18,8 +18,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from kimera_cli.feeds.dialect import PROOF_LEVELS
 from kimera_cli.instrument import Instrument
-from kimera_cli.kernels.book import BOOK_OK, book_apply, book_levels
+from kimera_cli.kernels.book import BOOK_OK, OVER, WINDOW, book_apply, book_levels
 from kimera_cli.kernels.sync import (
     CROSSED,
     FULL,
@@ -33,7 +34,10 @@ from kimera_cli.kernels.sync import (
     WRONG,
 )
 from kimera_cli.layouts import (
+    ASK,
+    BID,
     CLEAR,
+    DEPTH,
     EVENT,
     F_GAP,
     F_LAST,
@@ -105,6 +109,8 @@ class BookSync(ABC):
         self.wants = self.source
         self.reason = "not connected yet"
         """Why the book is not good; empty when it is."""
+        self.doubted = False
+        """Whether the last answer, in a silence, was another book than ours."""
         self._memory = self.memory()
         self.book = self._memory[0]
         row["state"], row["rule"] = WAITING, self.rule
@@ -116,6 +122,7 @@ class BookSync(ABC):
 
     def best(self, side: int, most: int) -> list[tuple[int, int]]:
         """Return prices and quantities of the best levels, in ticks and lots, best first."""
+        most = min(most, WINDOW + OVER)
         px, qty = np.zeros(most, np.int64), np.zeros(most, np.int64)
         n = int(book_levels(self.book, side, px, qty))
         return list(zip(px[:n].tolist(), qty[:n].tolist(), strict=True))
@@ -129,6 +136,11 @@ class BookSync(ABC):
     def unsure(self) -> bool:
         """Whether one more whole book, soon, would tell if the first is one of now."""
         return False
+
+    @property
+    def answers(self) -> int:
+        """Times that the venue has told what its book is although nothing was heard of it."""
+        return self.counts.proved + self.counts.wrong
 
     @property
     def good(self) -> bool:
@@ -165,8 +177,24 @@ class BookSync(ABC):
         """Take a change while the book is not good; return what may be shown."""
 
     def prove(self, message: Events) -> None:
-        """Take what the venue says of itself now: silence is right while its number is ours."""
-        self.counts.proved += self.good and int(message[0]["seq"]) == int(self.row["last"])
+        """Take the venue's book of now: silence is right while it is ours.
+
+        It is told by its number, or level by level where its numbers are not the stream's.
+        """
+        most = PROOF_LEVELS.get(self.instrument.venue)
+        if most is None:
+            same = int(message[0]["seq"]) == int(self.row["last"])
+        else:
+            same = self.is_ours(message, most)
+        self.counts.proved += self.good and same
+        self.doubted = not same
+
+    def is_ours(self, message: Events, most: int) -> bool:
+        """Tell whether a whole book is ours, in the best `most` levels of a side."""
+        return all(_levels(message, side) == self.best(side, most) for side in (BID, ASK))
+
+    def watch(self) -> None:  # noqa: B027 - most rules watch nothing
+        """The venue is asked for its book, to compare."""
 
     def touched(self, message: Events) -> None:  # noqa: B027 - most rules watch nothing
         """A message passed that was to be looked at."""
@@ -175,7 +203,7 @@ class BookSync(ABC):
         """The book is not good any more; return the mark, if it was."""
         was_good = self.good
         self.row["state"] = WAITING
-        self.wants, self.reason = self.source, reason
+        self.wants, self.reason, self.doubted = self.source, reason, False
         self.forget()
         if not was_good:
             return []
@@ -258,6 +286,13 @@ def mark(number: int, venue: int, ts_local_ns: int) -> Events:
     events["kind"], events["side"] = CLEAR, NO_SIDE
     events["flags"] = F_GAP | F_LAST | F_NO_EXCH_TIME
     return events
+
+
+def _levels(message: Events, side: int) -> list[tuple[int, int]]:
+    """Return the levels of a side, best first."""
+    rows = message[(message["kind"] == DEPTH) & (message["side"] == side)]
+    found = zip(rows["px_ticks"].tolist(), rows["qty_lots"].tolist(), strict=True)
+    return sorted(found, reverse=side == BID)
 
 
 def _one_message(parts: list[Events]) -> Events:

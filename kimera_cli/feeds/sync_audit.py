@@ -13,11 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from kimera_cli.feeds.dialect import EVERY
 from kimera_cli.feeds.sync_chain import ChainSync
 from kimera_cli.instrument import Instrument
-from kimera_cli.kernels.book import OVER, WINDOW, book_levels
 from kimera_cli.layouts import ASK, BID, DEPTH, Events
 
 Place = tuple[int, int]
@@ -81,13 +79,7 @@ class AuditSync(ChainSync):
 
     def _own(self) -> dict[Place, int]:
         """Return the own levels."""
-        found = {}
-        for side in (BID, ASK):
-            px, qty = (np.empty(WINDOW + OVER, np.int64) for _ in range(2))
-            n = book_levels(self.book, side, px, qty)
-            for ticks, lots in zip(px[:n].tolist(), qty[:n].tolist(), strict=True):
-                found[side, ticks] = lots
-        return found
+        return {(side, px): lots for side in (BID, ASK) for px, lots in self.best(side, EVERY)}
 
 
 def _levels(message: Events) -> dict[Place, int]:

@@ -71,8 +71,9 @@ class RangeSync(BookSync):
 
     def whole(self, message: Events) -> list[Events]:
         """Take a snapshot; show the book if it can be continued."""
-        if self.good:  # an answer that came twice
-            self.counts.repeated += 1
+        if self.good:  # a proof was asked for, or the answer came twice
+            self.counts.repeated += message[0]["seq"] != self.row["last"]
+            self.prove(message)
             return []
         before, self._snapshot = self._snapshot, message
         if self._kept:

@@ -26,6 +26,11 @@ class TappedIntake(Intake):
 
         self.take = take
 
+    @property
+    def direct(self) -> bool:
+        """Each frame is noted."""
+        return False
+
     def begin(self, ts_local_ns: int) -> None:
         """The feed begins."""
         self._note(ts_local_ns, "begin", b"", -1)

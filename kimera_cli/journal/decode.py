@@ -121,7 +121,8 @@ class Decoder:
         if kind == R_FILL:
             return self._fill(row)
         if kind == R_DENIED:
-            return Denial(code=denial_code(row["code"]), **self._common(row))
+            count = 1 + int(row["left_lots"])
+            return Denial(code=denial_code(row["code"]), count=count, **self._common(row))
         if kind in ORDER_EVENTS:
             return self._order(row)
         return None

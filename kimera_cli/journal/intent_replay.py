@@ -22,7 +22,9 @@ _DECODER: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 _FRAME = struct.Struct("<qqB")
 _FILL = str(FillUpdate.__struct_config__.tag)
 KEPT = 10_000
-"""Orders whose whole state is kept after a start, whether or not they are settled."""
+"""Orders whose whole state is kept, whether or not they are settled: after a start, and while
+orders go on. They are 11 MB; a late word about an older one changes nothing.
+"""
 
 
 def read_orders(folder: Path) -> AccountOrders:

@@ -84,8 +84,12 @@ class IntentStore:
         except (sqlite3.Error, OSError) as error:
             raise write_failure(path, error) from error
         store = _checked(cls, path, db)
-        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "wal_autocheckpoint=0"):
-            db.execute(f"PRAGMA {pragma}")
+        try:
+            for name in ("journal_mode=WAL", f"synchronous={synchronous}", "wal_autocheckpoint=0"):
+                db.execute(f"PRAGMA {name}")
+        except sqlite3.Error as error:
+            db.close()
+            raise write_failure(path, error) from error
         return store
 
     @classmethod
@@ -184,7 +188,10 @@ class IntentStore:
         """Fold the write-ahead log into the file, once that many rows have come."""
         if self._rows_since_checkpoint >= rows:
             self._rows_since_checkpoint = 0
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            try:
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except sqlite3.Error as error:
+                raise write_failure(self.path, error) from error
 
     def close(self) -> None:
         """Close; a finished journal is one file."""

@@ -22,7 +22,15 @@ import msgspec
 from kimera_cli.errors import KimeraError, RunError, UsageError
 from kimera_cli.files import write_error
 from kimera_cli.journal.frame_log import FrameLog
-from kimera_cli.journal.intent_replay import DATABASE, LOG, packed, recover, rows_of, told_fills
+from kimera_cli.journal.intent_replay import (
+    DATABASE,
+    KEPT,
+    LOG,
+    packed,
+    recover,
+    rows_of,
+    told_fills,
+)
 from kimera_cli.journal.intent_store import IntentsHeader, IntentStore, StoredEntry
 from kimera_cli.journal.owner import Owner
 from kimera_cli.units import NS_PER_MS
@@ -37,6 +45,8 @@ Durability = Literal["disk", "process"]
 BLOCK = 4096
 """Intent numbers that are reserved at once."""
 CHECKPOINT_ROWS = 2000
+FORGET_ROWS = 500
+"""Settled orders beyond the newest KEPT are forgotten so many at a time: half a millisecond."""
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -244,6 +254,9 @@ class IntentJournal:
         self._entries, self._changed, self._fills, self._since = [], {}, [], None
         if self._log is not None:
             self._log.restart()
+        oldest = self._next - 1 - KEPT
+        if oldest - self.orders.settled_to >= FORGET_ROWS:
+            self.orders.forget_settled(oldest)
 
     def _reserve(self) -> None:
         self._reserved = self._next + BLOCK

@@ -11,7 +11,8 @@ def of(kind: str, body: JsonObject) -> str:
     if kind == "fill":
         return f"{who} {_fill(body)}"
     if kind == "denied":
-        return f"{who} {_wish(body)}: {body['code']}"
+        more = f", {body['count']} times" if body["count"] > 1 else ""
+        return f"{who} {_wish(body)}: {body['code']}{more}"
     if "order_id" in body and "event" in body:
         reason = f": {body['reason']}" if body["reason"] else ""
         left = "" if kind == "submitted" else f", left {body['left']}"

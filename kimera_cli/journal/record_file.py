@@ -16,8 +16,10 @@ from kimera_cli.layouts import RECORD
 Rows = NDArray[np.void]
 """Structured array of dtype RECORD, shape (n,), in seq order."""
 
-ROW_GROUP = 65_536
-"""Rows held in memory before they are written: 10 MiB."""
+ROW_GROUP = 8_192
+"""Rows held in memory before they are written: 1.3 MiB in each of four files. Larger groups make
+files no smaller, and reading and writing no faster.
+"""
 
 
 class RecordParquet:

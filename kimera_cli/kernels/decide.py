@@ -7,9 +7,13 @@ from kimera_cli.kernels.audit import deny, record
 from kimera_cli.kernels.deliver import add_open
 from kimera_cli.kernels.gate import (
     DENY_BAD_ACTION,
+    DENY_RATE,
     DENY_SELF_TRADE,
     DENY_TABLE_FULL,
+    cancel_units,
     check_new,
+    count_units,
+    take_unit,
     valid_action,
 )
 from kimera_cli.kernels.heap import heap_up
@@ -169,7 +173,7 @@ def act_new(loop, gate, streams, requests, views, sleeves, instruments, features
 
 
 @kernel
-def act_cancel(loop, streams, requests, views, sleeves, records, s, slot):
+def act_cancel(loop, gate, streams, requests, views, sleeves, records, s, slot):
     """Ask the venue to cancel an own order; no limit ever stops this."""
     view = views[s]
     order = view.orders[slot]
@@ -180,6 +184,8 @@ def act_cancel(loop, streams, requests, views, sleeves, records, s, slot):
         return
     order.state = ORDER_CANCELLING
     loop.n_cancels += 1
+    units = cancel_units(gate, streams[k].pace, order.ts_sent_ns, loop.now_ns)
+    count_units(gate, streams[k].pace, units, loop.now_ns)
     i = record(loop, records, R_CANCEL_INTENT, sleeves[s], loop.now_ns)
     r = records[i]
     r.order_id = order.id
@@ -210,6 +216,9 @@ def act_amend(loop, gate, streams, requests, views, sleeves, instruments, featur
         deny(loop, gate, records, sleeve, a, DENY_TABLE_FULL)
         return
     change = a.qty_lots - order.left_lots
+    pace = streams[k].pace
+    units = cancel_units(gate, pace, order.ts_sent_ns, loop.now_ns)
+    count_units(gate, pace, units, loop.now_ns)  # what is left is sent anew: both are counted
     if change > 0 or a.px_ticks != order.px_ticks:
         add_open(view, order, -order.left_lots)
         gate.open_orders -= 1
@@ -231,8 +240,14 @@ def act_amend(loop, gate, streams, requests, views, sleeves, instruments, featur
         gate.open_orders += 1
         add_open(view, order, order.left_lots)
         if code != 0:
+            count_units(gate, pace, -units, loop.now_ns)
             deny(loop, gate, records, sleeve, a, code)
             return
+    elif not take_unit(gate, pace, loop.now_ns):
+        count_units(gate, pace, -units, loop.now_ns)
+        deny(loop, gate, records, sleeve, a, DENY_RATE)
+        return
+    order.ts_sent_ns = loop.now_ns
     order.state = ORDER_AMENDING
     order.reserved = max(0, change)
     add_open(view, order, order.reserved)
@@ -262,7 +277,7 @@ def act(loop, gate, streams, requests, views, sleeves, instruments, features, re
             )
         elif a.kind == ACT_CANCEL:
             if 0 <= a.order < MAX_ORDERS:
-                act_cancel(loop, streams, requests, views, sleeves, records, s, a.order)
+                act_cancel(loop, gate, streams, requests, views, sleeves, records, s, a.order)
             else:
                 deny(loop, gate, records, sleeves[s], a, DENY_BAD_ACTION)
         elif a.kind == ACT_AMEND:
@@ -271,17 +286,17 @@ def act(loop, gate, streams, requests, views, sleeves, instruments, features, re
             )
         elif a.kind == ACT_CANCEL_ALL:
             for slot in range(MAX_ORDERS):
-                act_cancel(loop, streams, requests, views, sleeves, records, s, slot)
+                act_cancel(loop, gate, streams, requests, views, sleeves, records, s, slot)
         else:
             deny(loop, gate, records, sleeves[s], a, DENY_BAD_ACTION)
     view.n_actions = 0
 
 
 @kernel
-def halt(loop, streams, requests, views, sleeves, records, code):
+def halt(loop, gate, streams, requests, views, sleeves, records, code):
     """A loss limit was passed: say so once and cancel everything."""
     i = record(loop, records, R_HALT, sleeves[0], loop.now_ns)
     records[i].code = code
     for s in range(loop.n_sleeves):
         for slot in range(MAX_ORDERS):
-            act_cancel(loop, streams, requests, views, sleeves, records, s, slot)
+            act_cancel(loop, gate, streams, requests, views, sleeves, records, s, slot)

@@ -6,7 +6,8 @@ order that reduces the account's position in its instrument, counting the orders
 it,
 passes every limit; a cancel is never asked. What can never be sent (wrong numbers, off the
 instrument's
-filters, no book to judge it by) is refused also when it reduces.
+filters, no book to judge it by, a venue that has not joined the run) is refused also when it
+reduces.
 
 `check_new` is compiled into its caller: handing five arrays on costs a third of a decision.
 
@@ -21,8 +22,9 @@ import math
 
 import numpy as np
 
-from kimera_cli.kernels._jit import kernel
+from kimera_cli.kernels._jit import inner, kernel
 from kimera_cli.kernels.ledger import equity_at, quote_value, to_portfolio
+from kimera_cli.kernels.state import KILL_ALL
 from kimera_cli.layouts import ASK, BID, FOK, LIMIT, MARKET, SPOT
 
 DENY_KILL = 1
@@ -42,6 +44,7 @@ DENY_SELF_TRADE = 14
 DENY_TABLE_FULL = 15
 DENY_BAD_ACTION = 16
 DENY_OVERLOAD = 17
+DENY_AWAY = 18
 
 _NS_PER_DAY = 86_400_000_000_000
 
@@ -158,6 +161,39 @@ def has_token(pace, ts_ns):
     return pace.tokens >= 1.0
 
 
+@inner
+def cancel_units(gate, of_venue, sent_ns, ts_ns):
+    """Return what a venue counts when an order sent at `sent_ns` is canceled; 0.0: nothing."""
+    if of_venue > 0:
+        pace = gate.paces[of_venue - 1]
+        for i in range(pace.n_ages):
+            if ts_ns - sent_ns < pace.ages_ns[i]:
+                return pace.age_units[i]
+    return 0.0
+
+
+@inner
+def count_units(gate, of_venue, units, ts_ns):
+    """Count what no rate stops, at a venue that counts all that goes there (PACE.n_ages)."""
+    if of_venue > 0:
+        pace = gate.paces[of_venue - 1]
+        if pace.n_ages > 0:
+            has_token(pace, ts_ns)  # brings it up to now
+            pace.tokens -= units
+
+
+@inner
+def take_unit(gate, of_venue, ts_ns):
+    """Take one order from a venue that counts all that goes there; False: it has none left."""
+    if of_venue > 0:
+        pace = gate.paces[of_venue - 1]
+        if pace.n_ages > 0:
+            if not has_token(pace, ts_ns):
+                return False
+            pace.tokens -= 1.0
+    return True
+
+
 @kernel
 def take_token(gate, of_venue, ts_ns):
     """Take one order from the run's budget and, above 0, from that of a venue; False: one is empty.
@@ -203,6 +239,8 @@ def check_new(
     px = (
         px_ticks if order_type == LIMIT else (f.best_ask_ticks if side == BID else f.best_bid_ticks)
     )
+    if streams[k].away != 0:
+        return DENY_AWAY
     if qty_lots < inst.min_lots or (inst.max_lots > 0 and qty_lots > inst.max_lots):
         return DENY_FILTER
     notional = quote_value(inst, px, qty_lots)
@@ -213,7 +251,10 @@ def check_new(
     reduces = held > 0 and opened + qty_lots <= held
     if notional < inst.min_notional and not reduces:
         return DENY_FILTER
+    if gate.kill == KILL_ALL:
+        return DENY_KILL
     if reduces:
+        count_units(gate, streams[k].pace, 1.0, ts_ns)
         return 0
     if gate.kill != 0:
         return DENY_KILL

@@ -418,7 +418,7 @@ def turn_loop(
                 return SEND
             if gate.kill != 0 and loop.killed == 0 and loop.started != 0:
                 loop.killed = 1
-                halt(loop, streams, requests, views, sleeves, records, DENY_KILL)
+                halt(loop, gate, streams, requests, views, sleeves, records, DENY_KILL)
                 look_over(loop, streams, buffers)
             if gate.overload != loop.overload:
                 tell_breaker(loop, gate, sleeves, records)
@@ -497,7 +497,7 @@ def turn_loop(
             if loop.next_sample_ns <= loop.now_ns and loop.drained == 0:
                 code = sample(loop, gate, views, sleeves, streams, instruments, features, records)
                 if code != 0:
-                    halt(loop, streams, requests, views, sleeves, records, code)
+                    halt(loop, gate, streams, requests, views, sleeves, records, code)
                     look_over(loop, streams, buffers)
             if loop.grouped != 0:
                 loop.news = group_news(loop.news, streams)

@@ -192,6 +192,7 @@ STREAM = np.dtype(
         ("group", "u8"),  # one bit per stream of the same asset and kind, its own among them
         ("pace", "i8"),  # of its venue in GATE.paces, from 1; 0: none but that of the run
         ("last_mid", "f8"),  # mid before the book was lost or one side empty; 0: none so far
+        ("away", "i8"),  # set from outside: 1 while the venue has not joined the run
     ],
     align=True,
 )
@@ -303,22 +304,33 @@ SLEEVE = np.dtype(
     align=True,
 )
 
+KILL_RISK = 1
+"""No new risk: what only reduces still goes."""
+KILL_ALL = 2
+"""Nothing but cancels: the orders leave this process, and nobody takes them behind the latch."""
+
 MAX_PACES = 16
 """Venues with an order rate of their own in one run."""
+MAX_AGES = 8
+"""Steps in what a venue counts for a cancel, by the order's age."""
 PACE = np.dtype(
     [
         ("tokens", "f8"),
         ("token_rate", "f8"),  # orders per second
         ("token_burst", "f8"),
         ("token_ts_ns", "i8"),
+        # Above 0: this venue counts all that goes there, a cancel the more the younger its order
+        ("n_ages", "i8"),
+        ("ages_ns", "i8", (MAX_AGES,)),  # rising; units of an order younger than this
+        ("age_units", "f8", (MAX_AGES,)),
     ],
     align=True,
 )
-"""The order rate of one venue."""
+"""The order rate of one venue. Tokens may be less than none: cancels are counted, never stopped."""
 
 GATE = np.dtype(
     [
-        ("kill", "i8"),  # latch: set from outside
+        ("kill", "i8"),  # latch, set from outside: KILL_*
         ("trading", "i8"),
         ("halted", "i8"),  # latch: DENIALS index of the limit that halted new risk
         ("max_open_orders", "i8"),

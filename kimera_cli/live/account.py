@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple, Self
+from weakref import WeakValueDictionary
 
+from kimera_cli.engine.paces import LATE_S
 from kimera_cli.errors import KimeraError, RunError, VenueError
 from kimera_cli.instrument import Instrument
-from kimera_cli.journal.intents import account_folder
 from kimera_cli.kernels.histogram import histogram_add
 from kimera_cli.kernels.state import REQ_AMEND, REQ_CANCEL, REQ_NEW
 from kimera_cli.layouts import LIMIT
@@ -24,27 +25,22 @@ from kimera_cli.live.alive import SignsOfLife
 from kimera_cli.live.bridge import Bridge, LoopOrder
 from kimera_cli.live.exposure import Exposure
 from kimera_cli.live.live_desk import LiveDesk
+from kimera_cli.live.order_socket import OrderSocket
 from kimera_cli.live.upkeep import Upkeep
 from kimera_cli.telemetry import histogram
-from kimera_cli.venues.clients.catch_up import Interest
 from kimera_cli.venues.clients.stream import PrivateStream
-from kimera_cli.venues.clients.streams import stream_for
 from kimera_cli.venues.clients.values import plain
 from kimera_cli.venues.desk import Wish
 from kimera_cli.venues.orders.account_orders import OrderChange
-from kimera_cli.venues.orders.machine import OrderState, Phase
+from kimera_cli.venues.orders.machine import Phase
 from kimera_cli.venues.orders.outcome import (
     FillUpdate,
     OrderUpdate,
     PrivateEvent,
     StreamDown,
-    VenueOrder,
 )
 from kimera_cli.venues.trading import Trading
 
-LATE_S = 1.0
-"""An order that could not be sent for so long is not sent."""
-STREAM_UP_S = 60.0
 UNSENT = {"risk.order_in_doubt": "in_doubt", "venue.halted": "halted"}
 """What the loop is told of an order that was not sent, by why it was not."""
 REPEAT_NS = 10_000_000_000
@@ -74,25 +70,30 @@ class Account:
     tell: Tell
     exposure: Exposure
     stream: PrivateStream = field(init=False)
-    alive: SignsOfLife = field(init=False)
-    upkeep: Upkeep = field(init=False)
+    """From its opening on (live/opening.py); so is what follows."""
+    running: asyncio.Task[None] | None = None
+    """The stream's task: it ends when the venue refuses the login, or with the run."""
+    alive: SignsOfLife | None = None
+    has_socket: bool = False
+    joined: bool = False
+    """Whether journal and venue agree, so that orders may go there."""
+    socket: OrderSocket = field(init=False)
     failure: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     """Holds what nobody foresaw: an order may be in an unknown state, so the run must end."""
     sent: int = 0
-    _locks: dict[int, asyncio.Lock] = field(default_factory=dict)
+    _locks: WeakValueDictionary[int, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _waiting: dict[str, tuple[int, asyncio.Task[None]]] = field(default_factory=dict)
     """Orders of which no byte has left, by client id: when they were asked for, and their task."""
     _gate_to_bytes: Any = field(default_factory=histogram.new_histogram)
     _reported: dict[str, int] = field(default_factory=dict)
-    _running: asyncio.Task[None] | None = None
     _keeping: asyncio.Task[None] | None = None
     _closing: bool = False
 
     @classmethod
-    async def open(
+    async def make(
         cls,
         trading: Trading,
         venue: str,
@@ -101,35 +102,33 @@ class Account:
         tell: Tell,
         limits: Limits,
     ) -> Self:
-        """Settle what an earlier process left in doubt, take its orders back, bring the stream up.
+        """Open the account's journal; the venue is not asked yet, nothing goes there.
 
-        RiskError `risk.order_in_doubt` while an order is still in doubt; VenueError
-        `venue.no_stream` when the stream does not come up.
+        RunError `run.account_busy` while another process has the journal.
         """
         client = await trading.client(venue, start=False)
         journal, wait_s = trading.journal(venue), trading.choices.wait_s
         desk = LiveDesk(client, journal, trading.latch, trading.world, wait_s)
-        await desk.start()
-        await desk.sync()
-        desk.check_doubts()
-        bridge = Bridge(instruments, strategies, -client.session.clock.correction_ns)
         cap = None if limits.cap is None else Decimal(limits.cap)
         rates = {each.symbol: limits.rates[each.quote] for each in instruments.values()}
-        made = cls(desk, bridge, tell, Exposure(cap, rates))
-        desk.on_change, desk.on_bytes = made._changed, made._released
-        symbols = [each.symbol for each in instruments.values()]
-        await desk.warm(symbols)
-        await made._listen(symbols)
-        stay = await made._take_back()
-        wanted = 0 if stay else limits.dead_man_s  # it would cancel what is to be left alone
-        folder = account_folder(trading.home, venue, client.account)
-        made.alive = SignsOfLife(client, made.stream, trading.world, folder, wanted)
-        await made.alive.start()
-        made.upkeep = Upkeep(client.session, symbols, made._report)
-        desk.on_refusal = made.upkeep.suspect
-        made._keeping = asyncio.ensure_future(made.upkeep.run())
-        made._keeping.add_done_callback(made._done)
-        return made
+        return cls(desk, Bridge(instruments, strategies), tell, Exposure(cap, rates))
+
+    def __post_init__(self) -> None:
+        self.socket = OrderSocket(self.desk.client.entry, self.failure)
+
+    def attach(self) -> None:
+        """From now on the loop is told of what changes."""
+        self.desk.on_change, self.desk.on_bytes = self._changed, self._released
+
+    def detach(self) -> None:
+        """An opening failed: what changes is not of this run."""
+        self.desk.on_change = lambda change: None
+
+    def keep(self, upkeep: Upkeep) -> None:
+        """Look after clock and markets from now on."""
+        self.desk.on_refusal = upkeep.suspect
+        self._keeping = asyncio.ensure_future(upkeep.run())
+        self._keeping.add_done_callback(self._done)
 
     def at_stake(self) -> Decimal:
         """What positions and open orders here are worth, in portfolio currency."""
@@ -139,46 +138,6 @@ class Account:
     def venue(self) -> str:
         """The venue's name."""
         return self.desk.client.venue
-
-    @property
-    def running(self) -> asyncio.Task[None]:
-        """The stream's task: it ends when the venue refuses the login, or with the run."""
-        assert self._running is not None
-        return self._running
-
-    async def _listen(self, symbols: list[str]) -> None:
-        started_ns = self.desk.now_ns
-        interest = Interest(
-            self._event, lambda: self._since(started_ns), self._open_orders, symbols
-        )
-        self.stream = stream_for(self.desk.client, interest, self.desk.world)
-        self._running = asyncio.ensure_future(self.stream.run())
-        up = asyncio.ensure_future(self.stream.up.wait())
-        both = (up, self._running)
-        await asyncio.wait(both, timeout=STREAM_UP_S, return_when=asyncio.FIRST_COMPLETED)
-        up.cancel()
-        if self._running.done():
-            self._running.result()
-        if not self.stream.up.is_set():
-            raise self._no_stream()
-
-    async def _take_back(self) -> list[str]:
-        """Cancel what an earlier run left open: this run's strategies know nothing of it.
-
-        Orders by hand (kimera trade) and foreign ones stay; they are told of, and returned.
-        """
-        orders = self.desk.journal.orders
-        left = [s for s in orders.live() if s.intent.strategy]
-        for state in left:
-            await self.desk.withdraw(state.client_id)
-        stay = [s.client_id for s in orders.live()]
-        stay += [o.venue_order_id for o in orders.foreign.values() if not o.is_terminal]
-        if left:
-            names = ", ".join(s.client_id for s in left)
-            self._report(_told("run.left_over", f"orders of an earlier run, taken back: {names}"))
-        if stay:
-            self._report(_told("run.not_ours", f"orders that are left alone: {', '.join(stay)}"))
-        return stay
 
     # --- requests of the loop
 
@@ -211,7 +170,10 @@ class Account:
             await asyncio.wait(self._tasks)
         if self._keeping is not None:
             self._keeping.cancel()
-        await self.alive.stop()
+        if self.has_socket:
+            await self.socket.stop()
+        if self.alive is not None:
+            await self.alive.stop()
         self.desk.journal.flush()
 
     def fared(self) -> dict[str, Any]:
@@ -220,19 +182,21 @@ class Account:
         live = list(orders.live())
         times = histogram.summarise(self._gate_to_bytes)
         return {
+            "joined": self.joined,
             "sent": self.sent,
             "stays": [s.client_id for s in live],
             "in_doubt": [s.client_id for s in live if s.phase is Phase.UNKNOWN],
             "foreign": len(orders.foreign),
             "dust": {symbol: plain(rest) for symbol, rest in self.bridge.dust().items()},
-            "dead_man": self.alive.is_armed,
-            "connections": self.stream.connections,
+            "dead_man": self.alive is not None and self.alive.is_armed,
+            "connections": self.stream.connections if self.joined else 0,
+            "by_websocket": self.socket.spoken,
             "gate_to_bytes_ns": {"p50": times.median_ns, "p99": times.p99_ns, "max": times.max_ns},
         }
 
     def _later(self, order: LoopOrder, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do it behind what is being done about the same order."""
-        lock = self._locks.setdefault(order.id, asyncio.Lock())
+        lock = self._locks.setdefault(order.id, asyncio.Lock())  # until the last task has gone
 
         async def turn() -> None:
             async with lock:
@@ -247,7 +211,7 @@ class Account:
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, KimeraError):
-            self._report(error)
+            self.report(error)
         elif not self.failure.done():
             self.failure.set_exception(error)
 
@@ -272,7 +236,7 @@ class Account:
             if name not in self._waiting:  # it may be at the venue: this is no giving up
                 raise
             task.uncancel()
-            self._report(self._late())
+            self.report(self._late())
         finally:
             timer.cancel()
             self._waiting.pop(name, None)
@@ -303,19 +267,23 @@ class Account:
         """RiskError, RunError or VenueError when nothing new may be sent now."""
         if self._closing:
             raise RunError("run.closing", "expected a run that goes on, was its end")
+        if not self.joined:
+            raise VenueError(
+                "venue.away", f"expected {self.venue} to have joined the run, was not there yet"
+            )
         self.desk.latch.refuse()
         self.desk.client.check_clock()
         self.desk.check_doubts()
         if not self.stream.up.is_set():
-            raise self._no_stream()
+            raise self.no_stream()
         self.exposure.check(wish, self.desk.journal.orders.live())
 
     def _refuse(self, order: LoopOrder, error: KimeraError) -> None:
-        self._report(error)
+        self.report(error)
         code = UNSENT.get(error.code, "not_sent")
         self.tell([self.bridge.refused(order, code, self.desk.now_ns)])
 
-    def _report(self, error: KimeraError) -> None:
+    def report(self, error: KimeraError) -> None:
         """Tell of trouble, but not of the same over and over: each order's end says why, too."""
         now = self.desk.world.monotonic_ns()
         if now - self._reported.get(error.code, -REPEAT_NS) >= REPEAT_NS:
@@ -337,7 +305,8 @@ class Account:
             venue=self.venue,
         )
 
-    def _no_stream(self) -> VenueError:
+    def no_stream(self) -> VenueError:
+        """Return the error of a stream that is down."""
         return VenueError(
             "venue.no_stream",
             f"expected the private stream of {self.venue} to be up, was not",
@@ -348,6 +317,8 @@ class Account:
     # --- news of the venue
 
     def _changed(self, change: OrderChange) -> None:
+        if change.after.phase is Phase.UNKNOWN and (doubt := self.desk.doubt()) is not None:
+            self.report(doubt)
         if change.fill is not None:
             self.exposure.filled(change.fill, self._base(change.fill.symbol))
         if told := self.bridge.changed(change):
@@ -357,28 +328,9 @@ class Account:
         each = self.bridge.instruments.values()
         return next((i.base for i in each if i.symbol == symbol), "")
 
-    def _event(self, event: PrivateEvent) -> None:
+    def heard(self, event: PrivateEvent) -> None:
+        """Take one event of the private stream."""
         if isinstance(event, OrderUpdate | FillUpdate):
             self.desk.note(event)
         elif isinstance(event, StreamDown):
             self.desk.journal.flush()
-
-    def _since(self, started_ns: int) -> int:
-        return max((fill.ts_ns for fill in self.desk.journal.orders.fills), default=started_ns)
-
-    def _open_orders(self) -> list[VenueOrder]:
-        return [_as_told(state) for state in self.desk.journal.orders.live()]
-
-
-def _told(code: str, was: str) -> RunError:
-    return RunError(code, f"expected no open orders at the start, was {was}", "kimera trade open")
-
-
-def _as_told(state: OrderState) -> VenueOrder:
-    return VenueOrder(
-        venue=state.intent.venue,
-        symbol=state.intent.symbol,
-        venue_order_id=state.venue_order_id,
-        status="open",
-        client_id=state.client_id,
-    )

@@ -57,13 +57,15 @@ CODES = {
     Reason.ALREADY_CLOSED: "too_late",
     Reason.NO_ANSWER: "not_sent",
 }
+KEPT = 10_000
+"""Client ids that are known, open or not: as many orders as the account's journal keeps at hand."""
 NEVER = frozenset({Phase.REJECTED, Phase.WITHHELD, Phase.ABSENT})
 """Ends of orders that the venue never had."""
 Told = Any
 """A row of dtype TOLD, shape (1,)."""
 
 
-@dataclass
+@dataclass(slots=True)
 class LoopOrder:
     """One order of the loop, and what the loop has been told of it."""
 
@@ -95,7 +97,8 @@ class Bridge:
         self.instruments = instruments
         """By stream of the loop."""
         self._strategies = strategies
-        self._shift_ns = shift_ns
+        self.shift_ns = shift_ns
+        """This host's clock minus the venue's; known when the venue has answered."""
         self._orders: dict[int, LoopOrder] = {}
         self._by_client: dict[str, LoopOrder] = {}
         self._kept: dict[tuple[int, int], tuple[Decimal, int]] = {}
@@ -134,6 +137,10 @@ class Bridge:
         """From now on this client id is the order."""
         order.client_id = client_id
         self._by_client[client_id] = order
+        for _ in range(len(self._by_client) - KEPT):  # no word comes any more of what is over
+            oldest = next(iter(self._by_client))
+            if not (known := self._by_client.pop(oldest)).over:
+                self._by_client[oldest] = known
 
     def open_orders(self) -> list[LoopOrder]:
         """Return the orders that are not over."""
@@ -257,7 +264,7 @@ class Bridge:
             told[name] = getattr(order, name)
         told["qty_lots"] = order.left_lots
         told["kind"], told["code"] = kind, REJECTS.index(code)
-        told["ts_exch_ns"] = ts_ns + self._shift_ns
+        told["ts_exch_ns"] = ts_ns + self.shift_ns
         told["fee"] = math.nan
         return told
 

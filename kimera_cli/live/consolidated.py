@@ -91,7 +91,7 @@ def _instruments(
 ) -> tuple[list[Instrument], dict[str, str]]:
     """Return the markets that answer, with the account's or the profile's fees, and the others."""
     wanted, addresses = parse_markets(list(plan.markets)), addresses_of(plan.server)
-    keys = keys_of(keys_file(plan.keys, plan.server or None, world.home), wanted, world)
+    keys = keys_of(keys_file(plan.keys, plan.server or None, world.home), wanted, world.env)
     found: list[Instrument] = []
     away: dict[str, str] = {}
     errors: list[KimeraError] = []

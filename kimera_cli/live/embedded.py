@@ -8,27 +8,22 @@ means the venue itself, and is never given another one.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from kimera_cli.engine.child import READY, Child, note
+from kimera_cli.engine.child import Child
 from kimera_cli.engine.live import STOP
-from kimera_cli.errors import RunError, VenueError
+from kimera_cli.errors import VenueError
 from kimera_cli.journal.intents import account_folder
+from kimera_cli.live.embedded_server import RECORD, Wanted, serve
 from kimera_cli.live.markets import parse_markets
 from kimera_cli.live.plan import LiveChoices
 from kimera_cli.shm.folder import runtime_folder
-from kimera_cli.venues.server.build import Setup, build_host
-from kimera_cli.venues.server.serve import Ports, Serving, ended
 
 if TYPE_CHECKING:
     from kimera_cli.context import Context
@@ -38,17 +33,6 @@ EMBEDDED = "embedded"
 """What `--server` says to have one."""
 MARKET = "binance/BTCUSDT"
 """The market of a paper run that names none."""
-ACTS_PER_S = 50.0
-RECORD = "listening.jsonl"
-
-
-class Wanted(NamedTuple):
-    """What the process is told."""
-
-    venues: list[str]
-    seed: int
-    folder: Path
-    now_ns: Callable[[], int]
 
 
 def is_wanted(choices: LiveChoices) -> bool:
@@ -111,30 +95,3 @@ def _end(child: Child, world: Context) -> None:
     for each in found:
         told = f"{each.requests} requests, {each.orders} orders, {each.trades} trades"
         world.diagnostics.detail(f"{each.venue}: {told}")
-
-
-def serve(wire: Connection, told: Wanted) -> list[VenueEnded]:
-    """Serve until STOP, or until the run is gone; return what happened at each venue."""
-    import uvloop
-
-    def bug(venue: str, where: str, error: Exception) -> None:
-        words = f"expected {venue} to serve {where}, was {type(error).__name__}: {error}"
-        note(wire, RunError("run.venue_bug", words, "please report it"))
-
-    host = build_host(Setup(venues=told.venues, seed=told.seed, rate=ACTS_PER_S), told.now_ns, bug)
-
-    async def work() -> None:
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        async with Serving(host, Ports(), told.folder, told.now_ns()) as serving:
-            record = msgspec.json.encode(serving.record(told.seed))
-            (told.folder / RECORD).write_bytes(record + b"\n")
-            wire.send((READY, None))
-            loop.add_reader(wire.fileno(), stop.set)  # a word, or the end of the run
-            await stop.wait()
-            loop.remove_reader(wire.fileno())
-
-    try:
-        uvloop.run(work())
-        return ended(host)
-    finally:
-        shutil.rmtree(told.folder, ignore_errors=True)

@@ -77,10 +77,6 @@ class LiveDesk(Desk):
             return False
         return True
 
-    def check_doubts(self) -> None:
-        """RiskError `risk.order_in_doubt` while an order of the account is in doubt."""
-        self._refuse_in_doubt()
-
     def _release(self, client_id: str, signed: Signed) -> None:
         self.on_bytes(client_id)
         super()._release(client_id, signed)
@@ -105,4 +101,4 @@ class LiveDesk(Desk):
                 price=listing.instrument.tick,
                 quantity=listing.instrument.lot,
             )
-            self.client.entry.request(draft, listing)(self.now_ns)
+            self.client.entry.warm(draft)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from kimera_cli.errors import KimeraError, UsageError, VenueError
 from kimera_cli.instrument import Instrument
 from kimera_cli.venues.clients.addresses import Addresses
+from kimera_cli.venues.clients.api import Listing
 from kimera_cli.venues.clients.credentials import (
     Credentials,
     from_environment,
@@ -75,33 +77,76 @@ def ask_markets(
     return markets
 
 
+Keep = Callable[[str, Iterable[Listing]], None]
+Found = list[Market] | KimeraError
+
+
 def ask_each(
     wanted: dict[str, list[str]],
     addresses: Addresses,
     keys: dict[str, Credentials],
     world: Context,
-) -> dict[str, list[Market] | KimeraError]:
-    """Ask all venues at once; return what each has, or its error, as `ask_markets` raises it."""
+    *,
+    limit_s: float = math.inf,
+    keep: Keep = lambda venue, listings: None,
+) -> dict[str, Found]:
+    """Ask all venues at once; return what each has, or its error, as `ask_markets` raises it.
+
+    When one has answered, others are not waited for beyond `limit_s`. `keep` is given all markets
+    of each venue that answered.
+    """
     around = venue_world(world)
 
-    async def ask() -> dict[str, list[Market] | KimeraError]:
+    async def ask() -> dict[str, Found]:
         transport = Transport(addresses, around)
 
-        async def one(venue: str, symbols: Sequence[str]) -> list[Market] | KimeraError:
+        async def one(venue: str) -> Found:
+            client = client_for(venue, keys.get(venue), transport, around)
             try:
-                return await _of_venue(
-                    client_for(venue, keys.get(venue), transport, around), symbols
-                )
+                found = await ask_venue(client, wanted[venue])
             except KimeraError as error:
                 return error
+            keep(venue, _with_fees(client, found))
+            return found
 
+        tasks = {venue: asyncio.ensure_future(one(venue)) for venue in wanted}
         try:
-            found = await asyncio.gather(*(one(*each) for each in wanted.items()))
+            await _within(set(tasks.values()), limit_s)
+            return {v: t.result() if t.done() else _silent(v, limit_s) for v, t in tasks.items()}
         finally:
+            for task in tasks.values():
+                task.cancel()
             transport.close()
-        return dict(zip(wanted, found, strict=True))
 
     return asyncio.run(ask())
+
+
+async def _within(tasks: set[asyncio.Task[Found]], limit_s: float) -> None:
+    """Wait for all, but when one has an answer no longer than this."""
+    loop = asyncio.get_running_loop()
+    ends_s, answered = loop.time() + limit_s, False
+    while tasks and (not answered or loop.time() < ends_s):
+        limit = ends_s - loop.time() if answered and limit_s < math.inf else None
+        done, tasks = await asyncio.wait(tasks, timeout=limit, return_when="FIRST_COMPLETED")
+        answered = answered or any(isinstance(task.result(), list) for task in done)
+
+
+def _silent(venue: str, limit_s: float) -> VenueError:
+    return VenueError(
+        "venue.no_answer",
+        f"expected {venue} to answer within {limit_s:g} s of the start, was nothing",
+        "look at the network and at the venue's status page",
+        venue=venue,
+    )
+
+
+def _with_fees(client: VenueClient, markets: Iterable[Market]) -> Iterable[Listing]:
+    """Return all markets of a venue; these with what the account pays there."""
+    known = dict(client.session.api.listings)
+    for market in markets:
+        symbol = market.instrument.symbol
+        known[symbol] = known[symbol]._replace(instrument=market.instrument)
+    return known.values()
 
 
 def venue_world(world: Context) -> World:
@@ -113,7 +158,8 @@ def venue_world(world: Context) -> World:
     return World(world.now_ns, world.monotonic_ns, world.random_bytes, report)
 
 
-async def _of_venue(client: VenueClient, symbols: Sequence[str]) -> list[Market]:
+async def ask_venue(client: VenueClient, symbols: Sequence[str]) -> list[Market]:
+    """Return these markets of one venue, asked for with its clock; VenueError, UsageError."""
     session = client.session
     await session.start()
     client.check_clock()
@@ -140,10 +186,12 @@ async def _of_venue(client: VenueClient, symbols: Sequence[str]) -> list[Market]
     return found
 
 
-def keys_of(file: Path | None, venues: Iterable[str], world: Context) -> dict[str, Credentials]:
+def keys_of(
+    file: Path | None, venues: Iterable[str], env: Mapping[str, str]
+) -> dict[str, Credentials]:
     """Return the credentials of these venues: from the file, or what the environment holds."""
     if file is not None:
         known = set(venues_in(file))
-        return {venue: from_file(file, venue, world.env) for venue in venues if venue in known}
-    found = {venue: from_environment(venue, world.env) for venue in venues}
+        return {venue: from_file(file, venue, env) for venue in venues if venue in known}
+    found = {venue: from_environment(venue, env) for venue in venues}
     return {venue: keys for venue, keys in found.items() if keys is not None}

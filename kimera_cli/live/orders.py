@@ -2,7 +2,8 @@
 
 Each account has a desk (journal before wire, doubts looked up, kill switch) and a private stream
 without gaps. Requests about one order go one after the other; cancels pass new orders in the rate
-budget. Start is recovery: what an earlier process left in doubt is settled before READY is said.
+budget. Start is recovery: nothing new goes to a venue before its account's journal and the venue
+agree (live/opening.py). READY is said when one is that far; the others join (live/joining.py).
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kimera_cli.engine.child import READY, note
+from kimera_cli.engine.arrivals import Arrival
+from kimera_cli.engine.child import NEWS, READY, note
 from kimera_cli.engine.outbound import CLOSED, SLOTS
 from kimera_cli.feeds.client import serve
 from kimera_cli.instrument import Instrument
+from kimera_cli.journal.intents import account_folder
 from kimera_cli.kernels.outside import ASKED, TOLD
 from kimera_cli.live.account import Account, Limits
 from kimera_cli.live.bridge import streams_of
+from kimera_cli.live.joining import Joining, first_of, stop
+from kimera_cli.live.opening import Opening
 from kimera_cli.shm.ring import Consumer, Producer, ring_shape
 from kimera_cli.shm.segment import Clocks
 from kimera_cli.venues.clients.addresses import addresses_of
@@ -49,6 +54,8 @@ class OrderArguments(NamedTuple):
     env: Mapping[str, str]
     """What names or holds secrets of keys."""
     random_bytes: Callable[[int], bytes]
+    away: tuple[str, ...] = ()
+    """Venues of which nothing was asked before the run, because they did not answer."""
 
 
 def trade(wire: Any, told: OrderArguments, paths: Sequence[Path], clocks: Clocks) -> dict[str, Any]:
@@ -67,8 +74,11 @@ def trade(wire: Any, told: OrderArguments, paths: Sequence[Path], clocks: Clocks
         trading = Trading(choices, told.home, told.env, world, addresses, keys)
         try:
             accounts = await _accounts(told, trading, answers)
+            openings = _openings(told, accounts, lambda arrival: wire.send((NEWS, arrival)), world)
+            await _begin(openings, _each(accounts))
             wire.send((READY, None))
-            found.update(await _Process(wire, accounts, asked, answers).run())
+            process = _Process(wire, accounts, openings, asked, answers)
+            found.update(await process.run())
         finally:
             trading.close()
 
@@ -79,7 +89,7 @@ def trade(wire: Any, told: OrderArguments, paths: Sequence[Path], clocks: Clocks
 async def _accounts(
     told: OrderArguments, trading: Trading, answers: Producer
 ) -> dict[int, Account]:
-    """Open a desk and a stream per venue, recovered; return them by stream of the loop."""
+    """Make an account per venue, whose journal is open; return them by stream of the loop."""
     venues = list(dict.fromkeys(each.venue for each in told.instruments))
 
     def tell(rows: list[Any]) -> None:
@@ -90,59 +100,109 @@ async def _accounts(
     by_stream: dict[int, Account] = {}
     for venue in venues:
         instruments = streams_of(told.instruments, venue)
-        account = await Account.open(
+        account = await Account.make(
             trading, venue, instruments, told.strategies, tell, told.limits
         )
         by_stream |= dict.fromkeys(instruments, account)
-    _share_cap({each.venue: each for each in by_stream.values()})
+    _share_cap(_each(by_stream))
     return by_stream
 
 
-def _share_cap(accounts: Mapping[str, Account]) -> None:
+def _openings(
+    told: OrderArguments,
+    accounts: Mapping[int, Account],
+    tell: Callable[[Arrival], None],
+    world: World,
+) -> list[Joining]:
+    """Return how each account comes into the run."""
+    changed = asyncio.Event()
+    found = []
+    for account in _each(accounts):
+        venue = account.venue
+        folder = account_folder(told.home, venue, told.choices.account)
+        opening = Opening(account, folder, told.limits.dead_man_s, asks_fees=venue in told.away)
+        found.append(Joining(venue, opening.attempt, tell, world, opening.pending, changed=changed))
+    return found
+
+
+async def _begin(openings: Sequence[Joining], accounts: Sequence[Account]) -> None:
+    """Return when at least one account is open and nobody waits for the others."""
+    try:
+        await first_of(openings)
+    except BaseException:
+        await stop(openings)
+        for account in accounts:
+            await account.close()  # nothing of this run is anywhere; signs of life end
+        raise
+
+
+def _each(accounts: Mapping[int, Account]) -> list[Account]:
+    return list({id(each): each for each in accounts.values()}.values())
+
+
+def _share_cap(accounts: Sequence[Account]) -> None:
     """Let each account's cap count what the others have at stake."""
 
-    def beside(venue: str) -> Decimal:
-        others = (each.at_stake() for name, each in accounts.items() if name != venue)
-        return sum(others, Decimal(0))
+    def beside(own: Account) -> Decimal:
+        return sum((each.at_stake() for each in accounts if each is not own), Decimal(0))
 
-    for venue, account in accounts.items():
-        account.exposure.elsewhere = partial(beside, venue)
+    for account in accounts:
+        account.exposure.elsewhere = partial(beside, account)
 
 
 class _Process:
     """Requests from the ring to the accounts, until the end."""
 
     def __init__(
-        self, wire: Any, accounts: dict[int, Account], asked: Consumer, answers: Producer
+        self,
+        wire: Any,
+        accounts: dict[int, Account],
+        openings: Sequence[Joining],
+        asked: Consumer,
+        answers: Producer,
     ) -> None:
         self._wire, self._accounts, self._asked, self._answers = wire, accounts, asked, answers
+        self._openings = openings
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
-
-    @property
-    def _each(self) -> list[Account]:
-        return list({id(a): a for a in self._accounts.values()}.values())
 
     async def run(self) -> dict[str, Any]:
         """Serve until STOP, or the engine is gone, or an account failed; then cancel what is open.
 
         Raises what an account failed by: a refused login, or what nobody foresaw.
         """
+        accounts = _each(self._accounts)
         self._loop.add_reader(self._wire.fileno(), self._stopped)
         threading.Thread(target=self._listen, name="requests", daemon=True).start()
-        streams = [account.running for account in self._each]
-        ends: list[asyncio.Future[Any]] = [*streams, *(a.failure for a in self._each)]
-        stop = asyncio.ensure_future(self._end.wait())
-        await asyncio.wait([stop, *ends], return_when=asyncio.FIRST_COMPLETED)
-        self._end.set()
+        for account in accounts:
+            account.failure.add_done_callback(self._over)
+        for each in self._openings:
+            each.task.add_done_callback(self._opened)
+        await self._end.wait()
+        await stop(self._openings)
         await self._close()  # also when one account failed: the others' orders must not rest
-        for each in ends:
-            if each.done():
-                each.result()
-        for account in self._each:
-            account.stream.stop()
+        streams = [each.running for each in accounts if each.running is not None]
+        for end in (*(each.task for each in self._openings), *streams, *_failures(accounts)):
+            if end.done() and not end.cancelled():
+                end.result()
+        for account in accounts:
+            if account.running is not None:
+                account.stream.stop()
         await asyncio.gather(*streams)
-        return {account.venue: account.fared() for account in self._each}
+        return {account.venue: account.fared() for account in accounts}
+
+    def _opened(self, task: asyncio.Future[None]) -> None:
+        """An account has joined, was left out, or failed."""
+        if task.cancelled():
+            return
+        if task.exception() is not None:
+            self._over()
+        for account in self._accounts.values():
+            if account.joined and account.running is not None:
+                account.running.add_done_callback(self._over)
+
+    def _over(self, _: object = None) -> None:
+        self._end.set()
 
     def _stopped(self) -> None:
         self._loop.remove_reader(self._wire.fileno())
@@ -165,9 +225,13 @@ class _Process:
         """Cancel the run's orders and wait for the word of the venues."""
         try:
             async with asyncio.timeout(CLOSE_S):
-                await asyncio.gather(*(account.close() for account in self._each))
+                await asyncio.gather(*(each.close() for each in _each(self._accounts)))
         except TimeoutError:
             pass  # what stays is in `fared`
         last = np.zeros(1, TOLD)
         last["kind"] = CLOSED
         self._answers.push(last)
+
+
+def _failures(accounts: Sequence[Account]) -> list[asyncio.Future[None]]:
+    return [each.failure for each in accounts]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kimera_cli.engine.build import Plan, request_of
 from kimera_cli.engine.live import LivePlan, hold_of
@@ -16,11 +17,13 @@ from kimera_cli.engine.setup import settle_rate
 from kimera_cli.errors import ProfileError, UsageError
 from kimera_cli.live.account import Limits
 from kimera_cli.live.feed import FeedArguments, publish_live
-from kimera_cli.live.markets import Market, ask_markets, keys_of, parse_markets
+from kimera_cli.live.late import LateArguments, await_venues
+from kimera_cli.live.markets import keys_of, parse_markets
 from kimera_cli.live.order_rate import within_budgets
 from kimera_cli.live.orders import OrderArguments, trade
 from kimera_cli.live.same_thread import ThreadFeed
 from kimera_cli.live.source import LiveSource
+from kimera_cli.live.start import Start, start_of
 from kimera_cli.live.streams import streams_by_venue
 from kimera_cli.shm.folder import runtime_folder
 from kimera_cli.venues.clients.addresses import Addresses
@@ -59,8 +62,10 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
     if choices.execute == "live":
         _consent(planned, choices, told.addresses, list(wanted))
         planned = _paced(planned, wanted, world)
-    keys = keys_of(keys_file(choices.keys, choices.server, world.home), wanted, world)
-    markets = ask_markets(wanted, told.addresses, keys, world)
+    secrets = keys_file(choices.keys, choices.server, world.home)
+    keys = keys_of(secrets, wanted, world.env)
+    start = start_of(wanted, told.addresses, keys, world)
+    markets = start.markets
     streams = streams_by_venue([market.instrument for market in markets])
     told = told._replace(streams=streams, record=choices.record)
     shifts = tuple(-m.clock_ahead_ns for m in markets)
@@ -68,9 +73,10 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
     live = LivePlan(
         publish_live, told, (0,), ThreadFeed, shifts, hold_ns=hold_ns, record=choices.record
     )
+    live = dataclasses.replace(live, **_late(start, choices.server, secrets, world))
     if choices.execute == "live":
         live = dataclasses.replace(
-            live, order_task=trade, order_arguments=_orders(planned, choices, markets, world)
+            live, order_task=trade, order_arguments=_orders(planned, choices, start, world)
         )
     fees = planned.resolved.profile.fees
     if missing := [v for v in wanted if v not in keys and None in (fees.maker, fees.taker)]:
@@ -83,9 +89,25 @@ def live_request(planned: Plan, choices: LiveChoices, world: Context) -> RunRequ
     clocks = {
         m.instrument.venue: {"ahead_ns": m.clock_ahead_ns, "uncertainty_ns": m.clock_uncertainty_ns}
         for m in markets
+        if m.instrument.venue not in start.away
     }
     runtime = runtime_folder(world.env, Path(planned.resolved.name).stem)
     return dataclasses.replace(request, clocks=clocks, runtime=runtime)
+
+
+def _late(start: Start, server: str, keys: Path | None, world: Context) -> dict[str, Any]:
+    """Return what of a LivePlan concerns venues that did not answer."""
+    markets = {
+        venue: tuple(m.instrument for m in start.markets if m.instrument.venue == venue)
+        for venue in start.away
+    }
+    told = LateArguments(markets, server, keys, dict(world.env), world.random_bytes)
+    return {
+        "away": start.away,
+        "notices": start.notices,
+        "late_task": await_venues,
+        "late_arguments": told,
+    }
 
 
 def _paced(planned: Plan, venues: Iterable[str], world: Context) -> Plan:
@@ -104,24 +126,35 @@ def _consent(planned: Plan, choices: LiveChoices, addresses: Addresses, venues: 
         consent.check_leave(venue)
 
 
-def _orders(
-    planned: Plan, choices: LiveChoices, markets: list[Market], world: Context
-) -> OrderArguments:
+def _orders(planned: Plan, choices: LiveChoices, start: Start, world: Context) -> OrderArguments:
     names = planned.resolved.profile.run.strategies
-    sleeves = tuple(Path(name).stem for name in names for _ in markets)
-    instruments = tuple(market.instrument for market in markets)
+    instruments = tuple(market.instrument for market in start.markets)
+    sleeves = tuple(Path(name).stem for name in names for _ in instruments)
     venues = tuple(dict.fromkeys(each.venue for each in instruments))
-    where = Choices(venues, choices.account, choices.keys, choices.server or None, PATIENCE_S)
     profile = planned.resolved.profile
+    by_socket = profile.live.orders == "websocket"
+    server = choices.server or None
+    where = Choices(venues, choices.account, choices.keys, server, PATIENCE_S, by_socket)
     rates = {each.quote: Decimal(repr(settle_rate(each, profile))) for each in instruments}
     limits = Limits(choices.cap, profile.live.dead_man_s, rates)
     return OrderArguments(
-        instruments, sleeves, where, world.home, limits, dict(world.env), world.random_bytes
+        instruments,
+        sleeves,
+        where,
+        world.home,
+        limits,
+        dict(world.env),
+        world.random_bytes,
+        start.away,
     )
 
 
 def _check(planned: Plan, choices: LiveChoices) -> None:
     run = planned.resolved.profile.run
+    if choices.cap is not None and not math.isfinite(choices.cap):
+        raise UsageError(
+            "usage.live", f"expected --yes-live as an amount of money, was {choices.cap}"
+        )
     if choices.execute not in ("paper", "live"):
         raise UsageError(
             "usage.execute", f"expected --execute as paper or live, was '{choices.execute}'"

@@ -105,6 +105,8 @@ class _Session:
         self.recorder: Recorder | None = None
         self.feed: LiveFeed | None = None
         self.failure: KimeraError | None = None
+        self._lost: int | None = None
+        """How often books were lost before the end."""
 
     async def run(self) -> None:
         """Record until the end."""
@@ -117,9 +119,9 @@ class _Session:
             self.recorder = Recorder(self.out, self._header(feed, self.stream.instruments))
             loop = asyncio.get_running_loop()
             for each in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(each, feed.stop)
+                loop.add_signal_handler(each, self._stop)
             if self.seconds is not None:
-                loop.call_later(self.seconds, feed.stop)
+                loop.call_later(self.seconds, self._stop)
             flushing = asyncio.ensure_future(self._flush())
             try:
                 await feed.run()
@@ -133,7 +135,7 @@ class _Session:
         """Return what was written."""
         assert self.recorder is not None
         assert self.feed is not None
-        states, counts = self.feed.states(), self.recorder.counts
+        counts = self.recorder.counts
         return Recording(
             file=str(self.out),
             venue=self.stream.instruments[0].venue,
@@ -145,9 +147,20 @@ class _Session:
             bytes=counts.bytes,
             stored_bytes=self.out.stat().st_size,
             events=self.events,
-            synced=sum(state.counts.synced for state in states),
-            lost=sum(state.counts.lost for state in states),
+            synced=sum(state.counts.synced for state in self.feed.states()),
+            lost=self._losses() if self._lost is None else self._lost,
         )
+
+    def _stop(self) -> None:
+        """End the recording; that its books end with it is no loss."""
+        assert self.feed is not None
+        if self._lost is None:
+            self._lost = self._losses()
+        self.feed.stop()
+
+    def _losses(self) -> int:
+        assert self.feed is not None
+        return sum(state.counts.lost for state in self.feed.states())
 
     def _header(self, feed: LiveFeed, instruments: Sequence[Instrument]) -> Header:
         parts = [Part(each.intake.reader.numbers, each.kinds) for each in feed.connections]

@@ -62,11 +62,13 @@ class ThreadFeed:
 
     def idle(self, seconds: float) -> None:
         """Wait for a frame."""
-        timer = self._loop.call_later(seconds, self._loop.stop)
+        timer = self._loop.call_later(seconds, self._wake)
         self._waits = True
-        self._loop.run_forever()
-        self._waits = False
-        timer.cancel()
+        try:
+            self._loop.run_forever()
+        finally:  # also when an interrupt ends it
+            self._waits = False
+            timer.cancel()
 
     def ended(self) -> bool:
         """A venue goes on."""
@@ -90,7 +92,10 @@ class ThreadFeed:
             found |= fared(self._feed)
             self._feed.stop()
         if self._work is not None:
-            self._loop.run_until_complete(self._work)
+            self._work.add_done_callback(lambda _: self._loop.stop())
+            while not self._work.done():
+                self._loop.run_forever()
+            self._work.result()
         self._loop.close()
         return found | self._recording.close(self._clocks.now_ns())
 
@@ -109,7 +114,7 @@ class ThreadFeed:
             await feed.run()
 
     def _take(self, events: Events, n: int) -> None:
-        """Keep one frame's events; the loop is to have them next."""
+        """Keep events of one or more frames; the loop is to have them next."""
         end = self._n + n
         if end > len(self._events):
             larger = empty_events(2 * end)
@@ -117,7 +122,12 @@ class ThreadFeed:
             self._events = larger
         self._events[self._n : end] = events[:n]
         self._n = end
+        self._wake()
+
+    def _wake(self) -> None:
+        """End `idle`, once: a second stop in one turn of uvloop would end what is run next."""
         if self._waits:
+            self._waits = False
             self._loop.stop()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -84,15 +86,29 @@ class RestingOrder(NamedTuple):
     priority: int
 
 
-def new_engines(n: int, base_ticks: int = 0) -> Any:
-    """Return n empty engines, shape (n,) of dtype ENGINE, for prices in [base_ticks, + BAND)."""
+def new_engines(n: int, base_ticks: int = 0, *, small_pages: bool = False) -> Any:
+    """Return n empty engines, shape (n,) of dtype ENGINE, for prices in [base_ticks, + BAND).
+
+    A few prices of an engine's 50 MB are in use. With small pages the system gives memory for those
+    alone: some 100 KB; else by the 2 MB, as numpy asks for, which the processor finds faster.
+    """
     if base_ticks < 0:
         raise DataError("data.engine", f"expected a lowest price >= 0, was {base_ticks}")
-    engines = np.zeros(n, ENGINE).view(np.recarray)
+    memory = _small_pages(n * ENGINE.itemsize) if small_pages else None
+    engines = np.zeros(n, ENGINE) if memory is None else np.frombuffer(memory, ENGINE)
+    engines = engines.view(np.recarray)
     engines["base_ticks"] = base_ticks
     engines["best_bid_ticks"] = NO_BID
     engines["best_ask_ticks"] = NO_ASK
     return engines
+
+
+def _small_pages(size: int) -> mmap.mmap:
+    memory = mmap.mmap(-1, size, access=mmap.ACCESS_COPY)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        with suppress(OSError):  # a system without huge pages
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return memory
 
 
 class MatchingEngine:
@@ -100,10 +116,11 @@ class MatchingEngine:
 
     Accounts are integers; 0 is nobody in particular (no self-trade prevention, and may cancel any
     order). Nothing raises for an order that a venue would refuse: the answer's code says so.
+    Its memory comes by small pages: a process may have many.
     """
 
     def __init__(self, base_ticks: int = 0) -> None:
-        self.state = new_engines(1, base_ticks)[0]
+        self.state = new_engines(1, base_ticks, small_pages=True)[0]
 
     def submit(
         self,

@@ -49,7 +49,11 @@ class Fill(Record, frozen=True):
 
 
 class Denial(Record, frozen=True):
-    """One order that the gate refused, with the limit that it met."""
+    """One order that the gate refused, with the limit that it met.
+
+    A live run writes denials that repeat (same strategy, instrument and code) once a second:
+    `count` is how many this one stands for, itself among them; the other fields are its own.
+    """
 
     seq: int
     ts_ns: int
@@ -59,6 +63,7 @@ class Denial(Record, frozen=True):
     side: Literal["buy", "sell"]
     px: str
     qty: str
+    count: int = 1
 
 
 class Funding(Record, frozen=True):

@@ -51,7 +51,8 @@ class Soak(Record, frozen=True):
 
     `faults` counts those that came about of the `injected` ones, by name in `kinds`; of the `runs`,
     `kills` were ended by SIGKILL. `orders` and `fills` are those at the venues, or of a paper run
-    its own. `folder` is kept when a comparison failed, else it is removed and this is empty.
+    its own; `by_websocket` counts orders and cancels by websocket of the runs that were not killed.
+    `folder` is kept when a comparison failed, else it is removed and this is empty.
     """
 
     execute: str
@@ -64,6 +65,7 @@ class Soak(Record, frozen=True):
     kills: int
     runs: int
     orders: int
+    by_websocket: int
     fills: int
     notices: int
     passed: bool

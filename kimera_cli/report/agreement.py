@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kimera_cli.journal.denials import firsts
 from kimera_cli.journal.trades import TRADE_FIELDS
 from kimera_cli.layouts import (
     BID,
@@ -170,6 +171,10 @@ def _parted_ns(run: Run, replay: Run, i: int) -> int | None:
 def _acts(run: Run, i: int) -> I64:
     """Return decisions and fills of one market by time, shape (n, 6): time, then _SEEN."""
     decided = run.orders[np.isin(run.orders["kind"], _DECISIONS) & (run.orders["instrument"] == i)]
+    denied = decided["kind"] == R_DENIED
+    kept = ~denied
+    kept[denied] = firsts(decided[denied])  # a live run folds those that repeat
+    decided = decided[kept]
     fills = run.fills[run.fills["instrument"] == i]
     times = np.concatenate((decided["ts_ns"], fills["ts_exch_ns"]))
     columns = [np.concatenate((decided[name], fills[name])) for name in _SEEN]

@@ -9,7 +9,7 @@ from kimera_cli.records import Agreement, FidelityBasis, FidelityCause
 from kimera_cli.report import figures
 from kimera_cli.report.braille import paint
 
-NARROWEST, WIDEST = 60, 100
+NARROWEST, WIDEST = 40, 100
 LABEL, COLUMN = 23, 13
 SAID = {"1ms": "1 ms", "100ms": "100 ms", "1s": "1 s"}
 """Shares of fills that agree in time, of those that records tell."""
@@ -47,9 +47,14 @@ class _Page:
         verdict = paint(words, "green" if total.same_fills else "yellow", self.colour)
         span = f"{basis.executor}, {basis.status}, {figures.duration(basis.seconds)} of market time"
         fits = len(span) + 2 + len(words) <= self.width
+        title = f"run {basis.run} against its replay"
         lines = [
-            paint(f"run {basis.run} against its replay", "bold", self.colour),
-            *([f"{span}: {verdict}"] if fits else [f"{span}:", verdict]),
+            *(paint(line, "bold", self.colour) for line in textwrap.wrap(title, self.width)),
+            *(
+                [f"{span}: {verdict}"]
+                if fits
+                else [*textwrap.wrap(f"{span}:", self.width), verdict]
+            ),
         ]
         facts = [("Queue", basis.queue_model), ("Latency", basis.latency)]
         if basis.recorded_until_ns is not None:
@@ -68,15 +73,19 @@ class _Page:
         name = one.instrument or "All markets"
         wide = self.width >= LABEL + 3 * COLUMN
         head = f"{'run':>{COLUMN}}{'replay':>{COLUMN}}"
-        title = textwrap.shorten(name, LABEL - 1, placeholder="…").ljust(LABEL)
-        lines = [
-            paint(title, "bold", self.colour)
-            + paint(head + (f"{'':>{2}}difference" if wide else ""), "dim", self.colour)
-        ]
+        title = paint(
+            textwrap.shorten(name, LABEL - 1, placeholder="…").ljust(LABEL), "bold", self.colour
+        )
+        *lines, line = self._below(title)
+        lines.append(
+            line + paint(head + (f"{'':>{2}}difference" if wide else ""), "dim", self.colour)
+        )
         for label, here, there, differ in rows(one):
             line = f"{label:<{LABEL}}"
             if here or there:
+                *above, line = self._below(line)
                 line += f"{here:>{COLUMN}}{there:>{COLUMN}}"
+                lines += above
             room = self.width - len(line) - 2
             if len(differ) <= room:
                 lines.append(f"{line}  {differ}".rstrip())
@@ -84,6 +93,11 @@ class _Page:
                 indent = {"initial_indent": "    ", "subsequent_indent": "    "}
                 lines += [line, *textwrap.wrap(differ, self.width, **indent)]  # type: ignore[arg-type]
         return lines
+
+    def _below(self, label: str) -> list[str]:
+        """Return what stands before two columns: a label, or where that is too wide, nothing."""
+        fits = self.width >= LABEL + 2 * COLUMN
+        return [label] if fits else [label.rstrip(), " " * (self.width - 2 * COLUMN)]
 
     def why(self, causes: Sequence[FidelityCause]) -> list[str]:
         """Return the classes of differences, the most frequent first."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kimera_cli.journal.denials import numbers
 from kimera_cli.layouts import (
     DENIALS,
     F64,
@@ -63,6 +64,7 @@ def flow(sleeve: Sleeve) -> Flow:
     """Count the orders of one sleeve."""
     orders, fills, leg = sleeve.orders, sleeve.fills, sleeve.leg
     denied = orders[orders["kind"] == R_DENIED]
+    rejected = orders[orders["kind"] == R_REJECTED]
     intents = _first_rows(orders[orders["kind"] == R_INTENT])
     sent = intents[~np.isin(intents["order_id"], denied["order_id"])]
     priced = np.where(sent["px_ticks"] > 0, sent["px_ticks"], sleeve.final_mid_ticks)
@@ -82,8 +84,8 @@ def flow(sleeve: Sleeve) -> Flow:
         queue_ratio=_queue_ratio(orders, fills),
         closing=closing,
         winning=winning,
-        denials=_codes(denied, "risk", DENIALS),
-        rejects=_codes(orders[orders["kind"] == R_REJECTED], "venue", REJECTS),
+        denials=_codes(denied, numbers(denied), "risk", DENIALS),
+        rejects=_codes(rejected, np.ones(len(rejected), np.int64), "venue", REJECTS),
     )
 
 
@@ -132,11 +134,12 @@ def _queue_ratio(orders: Rows, fills: Rows) -> F64:
     return np.asarray(ratio[np.isfinite(ratio)], dtype=np.float64)
 
 
-def _codes(rows: Rows, family: str, names: tuple[str, ...]) -> Counter[str]:
-    codes, counts = np.unique(rows["code"], return_counts=True)
-    return Counter(
-        {f"{family}.{names[c]}": int(n) for c, n in zip(codes, counts, strict=True)},
-    )
+def _codes(rows: Rows, counts: I64, family: str, names: tuple[str, ...]) -> Counter[str]:
+    """Return how many there are of each code; `counts`: how many each row stands for."""
+    found: Counter[str] = Counter()
+    for code, n in zip(rows["code"].tolist(), counts.tolist(), strict=True):
+        found[f"{family}.{names[code]}"] += n
+    return found
 
 
 def _closing(sleeve: Sleeve) -> tuple[int, int]:

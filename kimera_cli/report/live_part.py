@@ -65,13 +65,23 @@ def orders(a: Analysis) -> str:
         (
             name,
             f"{each['sent']:,}",
+            f"{each.get('by_websocket', 0):,}",
             _listed(each["stays"]),
             _listed(each["in_doubt"]),
             *_times(*(each["gate_to_bytes_ns"][k] for k in ("p50", "p99", "max"))),
         )
         for name, each in venues.items()
     ]
-    heads = ("", "sent", "still open", "in doubt", "gate to bytes p50", "p99", "max")
+    heads = (
+        "",
+        "sent",
+        "requests by websocket",
+        "still open",
+        "in doubt",
+        "gate to bytes p50",
+        "p99",
+        "max",
+    )
     return card("Orders at venues", _table(heads, rows))
 
 

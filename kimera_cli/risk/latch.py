@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from kimera_cli.errors import RiskError
+from kimera_cli.errors import KimeraError, RiskError
 from kimera_cli.files import write_atomic, write_error
 
 FILE = "kill"
@@ -63,13 +63,23 @@ class Latch:
             return Killed(reason="no reason given", ts_ns=0, by="unknown")
 
     def kill(self, reason: str, now_ns: int, by: str) -> Killed:
-        """Forbid new risk; the first kill's reason stays. When this returns, everybody sees it."""
+        """Forbid new risk; the first kill's reason stays. When this returns, everybody sees it.
+
+        RunError `run.disk_full`, `run.folder`: look whether it is set; only its reason may be lost.
+        """
         if (before := self.read()) is not None:
             return before
         killed = Killed(reason=reason, ts_ns=now_ns, by=by)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(self.path, msgspec.json.encode(killed))
-        _keep_name(self.path.parent)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                write_atomic(self.path, msgspec.json.encode(killed))
+            except KimeraError:
+                self.path.touch(mode=0o600)  # a full disk often has room for a name: that is enough
+                raise
+            _keep_name(self.path.parent)
+        except OSError as error:
+            raise write_error(self.path, error) from error
         self._note("kill", reason, now_ns, by)
         return killed
 
@@ -102,12 +112,12 @@ class Latch:
         line = msgspec.json.encode(_Event(event=event, reason=reason, ts_ns=now_ns, by=by)) + b"\n"
         try:
             descriptor = os.open(self.history, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+            try:
+                os.write(descriptor, line)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise write_error(self.history, error) from error
-        try:
-            os.write(descriptor, line)
-        finally:
-            os.close(descriptor)
 
 
 def _keep_name(folder: Path) -> None:

@@ -93,7 +93,7 @@ ORDER_FIELDS = {
     "px_ticks": "limit price",
     "left_lots": "open size",
     "tag": "your own mark, as given to `place`",
-    "ts_sent_ns": "when it was sent",
+    "ts_sent_ns": "when it, or what it was amended to, was sent",
     "reserved": "not used",
 }
 

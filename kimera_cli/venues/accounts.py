@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kimera_cli.errors import RunError
+from kimera_cli.errors import RunError, VenueError
 from kimera_cli.instrument import Instrument
 from kimera_cli.records import Record
 from kimera_cli.venues import show
@@ -58,7 +58,8 @@ async def tell_fills(trading: Trading, symbols: Sequence[str], ago_ns: int, emit
         found = []
         for fill in await client.queries.fills(since_ns, symbols):
             state = journal.find(fill.symbol, fill.venue_order_id) if journal else None
-            found.append(show.fill(fill, client.account, ours=state is not None))
+            name = state.client_id if state is not None else fill.client_id
+            found.append(show.fill(fill, client.account, name, ours=state is not None))
         return found
 
     return await at_venues(trading, at, emit)
@@ -105,6 +106,9 @@ async def tell_positions(trading: Trading, emit: Emit) -> bool:
         return []
 
     whole = await at_venues(trading, at, emit)
+    for market in sorted({(fill.venue, fill.symbol) for fill in fills} - instruments.keys()):
+        trading.world.report(_not_listed(*market))
+        whole = False
     for record in positions(fills, instruments, trading.choices.account):
         emit(record)
     return whole
@@ -119,6 +123,15 @@ async def _up_to_date(trading: Trading, venue: str) -> tuple[VenueClient, Accoun
         return await trading.client(venue), trading.orders(venue)
     await desk.sync()
     return desk.client, desk.journal.orders
+
+
+def _not_listed(venue: str, symbol: str) -> VenueError:
+    return VenueError(
+        "venue.market",
+        f"expected {venue} to list {symbol}, of which there are fills, was not listed",
+        "what it trades is not known: its position is in no total and has no value",
+        venue=venue,
+    )
 
 
 async def _order(

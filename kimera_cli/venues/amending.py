@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from kimera_cli.errors import VenueError
-from kimera_cli.venues.clients.api import Listing
-from kimera_cli.venues.desk import Desk
+from kimera_cli.venues.desk import Desk, Wish
 from kimera_cli.venues.doubts import refresh
 from kimera_cli.venues.orders import filters
 from kimera_cli.venues.orders.entry import ChangeAnswered, ChangeAsked
@@ -15,10 +15,16 @@ from kimera_cli.venues.orders.outcome import AmendIntent, Intent, Outcome
 
 
 async def amend(
-    desk: Desk, symbol: str, name: str, price: Decimal | None, quantity: Decimal | None
+    desk: Desk,
+    symbol: str,
+    name: str,
+    price: Decimal | None,
+    quantity: Decimal | None,
+    allow: Callable[[Wish], None] = lambda order: None,
 ) -> tuple[OrderState, Outcome]:
     """Change price or quantity of an open order; return what became of it.
 
+    `allow` sees the order as it is to be, and raises where there is no leave for that.
     RiskError `risk.kill_switch`, VenueError `venue.clock`, UsageError `usage.amend`: nothing sent.
     """
     desk.latch.refuse()
@@ -41,7 +47,9 @@ async def amend(
         price=price,
         quantity=quantity,
     )
-    _check(listing, state, intent)
+    amended = _amended(state, intent)
+    filters.check(listing.instrument, amended)
+    allow(Wish(symbol, amended.side, price=amended.price, quantity=amended.quantity))
     desk.client.entry.amendment(intent, order)
     desk.note(ChangeAsked(intent=intent))
     desk.journal.flush()
@@ -52,9 +60,9 @@ async def amend(
     return desk.state(state.client_id), outcome
 
 
-def _check(listing: Listing, state: OrderState, wish: AmendIntent) -> None:
-    """Refuse an amendment after which the order would not fit its market."""
-    amended = Intent(
+def _amended(state: OrderState, wish: AmendIntent) -> Intent:
+    """Return the order as it is to be."""
+    return Intent(
         number=state.intent.number,
         client_id=state.client_id,
         venue=state.intent.venue,
@@ -67,7 +75,6 @@ def _check(listing: Listing, state: OrderState, wish: AmendIntent) -> None:
         price=wish.price or state.price,
         quantity=wish.quantity or state.quantity,
     )
-    filters.check(listing.instrument, amended)
 
 
 def _not_ours(name: str) -> VenueError:

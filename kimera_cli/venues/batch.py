@@ -129,13 +129,24 @@ async def exact_request(trading: Trading, venue: str, wish: Wish, line: int = 0)
 
 
 async def exact_requests(
-    trading: Trading, wishes: AsyncIterator[Numbered], emit: Callable[[TradeRequest], None]
+    trading: Trading,
+    wishes: AsyncIterator[Numbered],
+    emit: Callable[[TradeRequest | TradeOrder], None],
+    tally: Tally,
 ) -> None:
-    """Tell the requests of several orders; the first that cannot be one is raised."""
+    """Tell the request of each line; of one that cannot be an order, why, as when it is sent."""
+    account, named = trading.choices.account, trading.choices.venues
     async for numbered in wishes:
-        wish = wish_in(numbered)
-        venue = canonical(numbered.venue) if numbered.venue else trading.venue()
-        emit(await exact_request(trading, venue, wish, numbered.line))
+        venue = numbered.venue or (named[0] if named else "")
+        try:
+            wish = wish_in(numbered)
+            venue = canonical(venue) if venue else _no_venue(numbered.line)
+            emit(await exact_request(trading, venue, wish, numbered.line))
+            tally.good += 1
+        except KimeraError as error:
+            record = show.refused_wish(venue, account, numbered.wish, error, numbered.line)
+            tally.count(record, error)
+            emit(record)
 
 
 def wish_in(numbered: Numbered) -> Wish:

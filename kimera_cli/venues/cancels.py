@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 
 from kimera_cli.errors import VenueError
 from kimera_cli.records import TradeOrder
 from kimera_cli.venues import show
 from kimera_cli.venues.amending import amend
 from kimera_cli.venues.consent import Consent
-from kimera_cli.venues.desk import Wish
 from kimera_cli.venues.each import one_by_one
 from kimera_cli.venues.orders.machine import OrderState
 from kimera_cli.venues.orders.outcome import Accepted, Outcome, Rejected, Unknown, VenueOrder
@@ -55,9 +55,10 @@ async def amend_one(
 ) -> None:
     """Amend an order of ours; VenueError `venue.amend` when the venue would not."""
     venue = trading.venue()
-    consent.check(venue, Wish(symbol, "buy", price=price, quantity=quantity))
+    consent.check_leave(venue)
     desk = await trading.desk(venue)
-    state, outcome = await amend(desk, symbol, name, price, quantity)
+    allow = partial(consent.check, venue)
+    state, outcome = await amend(desk, symbol, name, price, quantity, allow)
     emit(show.own_order(state))
     if not isinstance(outcome, Accepted):
         raise VenueError(

@@ -6,7 +6,7 @@ At a venue server on this machine no leave is needed. Cancels never need one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from kimera_cli.errors import RiskError, UsageError
@@ -18,7 +18,10 @@ Ask = Callable[[str], str]
 
 @dataclass
 class Consent:
-    """Leave for the orders of one invocation, in the quote currencies' own units."""
+    """Leave for the orders of one invocation, in the quote currencies' own units.
+
+    A cap that was typed holds at a venue server as well: what is tried there is what happens.
+    """
 
     live: bool
     allowed: bool = False
@@ -27,7 +30,8 @@ class Consent:
     ask: Ask | None = None
     """Asks the person at the terminal; None: there is none."""
     spent: Decimal = Decimal(0)
-    _said: bool = False
+    _said: set[str] = field(default_factory=set)
+    """Venues of which the word was typed: leave for one is none for another."""
 
     def check_leave(self, venue: str) -> None:
         """RiskError `risk.live_off`, UsageError `usage.live`: nothing may be sent to a venue."""
@@ -39,14 +43,12 @@ class Consent:
                 f"expected a profile that allows orders at {venue}, was [live] allow = false",
                 "set it in a profile of yours; kimera venue serve is for trying things out",
             )
-        if self.cap is None and not self._said:
+        if self.cap is None and venue not in self._said:
             self._typed(venue)
 
     def check(self, venue: str, wish: Wish) -> None:
         """Check the leave for one more order; also RiskError `risk.live_cap`."""
         self.check_leave(venue)
-        if not self.live:
-            return
         worth = worth_of(wish)
         if self.cap is not None:
             self._within(worth)
@@ -80,7 +82,7 @@ class Consent:
             raise UsageError(
                 "usage.live", f"expected '{words}', was something else", "nothing was sent"
             )
-        self._said = True
+        self._said.add(venue)
 
 
 def worth_of(wish: Wish) -> Decimal | None:

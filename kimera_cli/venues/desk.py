@@ -21,7 +21,13 @@ from kimera_cli.venues.clients.api import Listing
 from kimera_cli.venues.clients.order_entry import Signed
 from kimera_cli.venues.clients.venues import VenueClient
 from kimera_cli.venues.clients.world import World
-from kimera_cli.venues.doubts import clear_doubt, clear_doubts, refresh, told_order
+from kimera_cli.venues.doubts import (
+    asks_until_known,
+    clear_doubt,
+    clear_doubts,
+    refresh,
+    told_order,
+)
 from kimera_cli.venues.orders import filters
 from kimera_cli.venues.orders.entry import Answered, ChangeAnswered, ChangeAsked, Entry, Withheld
 from kimera_cli.venues.orders.lookup import Resend, resend_of
@@ -88,16 +94,26 @@ class Desk:
         return self.client.session.clock.now_ns()
 
     async def start(self) -> None:
-        """Learn clock and markets, and end the doubts that an earlier process left.
+        """Learn clock and markets, and end the doubts that an earlier process left."""
+        await self.client.session.start()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """End the doubts that an earlier process left.
 
         A journal's first start takes down what the account has: from there on fills explain it.
         """
-        await self.client.session.start()
         await self.recover()
         if self.journal.orders.baseline is None and not self.journal.orders.states:
             await take_baseline(self)
 
     async def recover(self) -> None:
+        """Conclude what an earlier process left open, and ask for what is in doubt."""
+        self.conclude()
+        await clear_doubts(self)
+        self.journal.flush()
+
+    def conclude(self) -> None:
         """Conclude what an earlier process left open: never sent, or to be asked for."""
         for state in list(self.journal.orders.states.values()):
             if state.phase is Phase.NEW:
@@ -105,8 +121,6 @@ class Desk:
             elif state.phase is Phase.SENT:
                 why = Unknown(why=Reason.NO_ANSWER, detail="the process ended before an answer")
                 self.note(Answered(client_id=state.client_id, outcome=why))
-        await clear_doubts(self)
-        self.journal.flush()
 
     async def sync(self) -> None:
         """Ask what became of every order that was open when it was last heard of."""
@@ -162,7 +176,7 @@ class Desk:
         if self.client.session.clock.due:
             await self.client.session.probe_clock()
         self.client.check_clock()
-        self._refuse_in_doubt()
+        self.check_doubts()
         if not self.client.session.listing(wish.symbol).trading:
             await self.client.session.learn_markets()  # it may be trading again
         intent, _ = self.draft(wish)
@@ -311,16 +325,23 @@ class Desk:
                 "the order was not sent; look at the disk",
             )
 
-    def _refuse_in_doubt(self) -> None:
+    def check_doubts(self) -> None:
+        """RiskError `risk.order_in_doubt` while an order of the account is in doubt."""
+        if (error := self.doubt()) is not None:
+            raise error
+
+    def doubt(self) -> RiskError | None:
+        """Return which orders of the account are in doubt; None when none is."""
         unknown = [s for s in self.journal.orders.live() if s.phase is Phase.UNKNOWN]
-        if unknown:
-            raise RiskError(
-                "risk.order_in_doubt",
-                f"expected no order in doubt at {self.client.venue}, was "
-                f"{', '.join(s.client_id for s in unknown)}",
-                "kimera trade reconcile asks again; orders can be canceled meanwhile",
-                venue=self.client.venue,
-            )
+        if not unknown:
+            return None
+        return RiskError(
+            "risk.order_in_doubt",
+            f"expected no order in doubt at {self.client.venue}, was "
+            f"{', '.join(s.client_id for s in unknown)}",
+            asks_until_known([self.client.venue], PATIENCE_S),
+            venue=self.client.venue,
+        )
 
     def named(self, symbol: str, name: str) -> OrderState | None:
         """Return an order of ours by our id or the venue's; None when it is none."""

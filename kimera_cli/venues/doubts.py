@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kimera_cli.errors import VenueError
 from kimera_cli.venues.clients.session import RefusedError
 from kimera_cli.venues.orders.entry import ProvedAbsent
-from kimera_cli.venues.orders.lookup import learn, search_for
+from kimera_cli.venues.orders.lookup import SHORTEST_NS, learn, search_for
 from kimera_cli.venues.orders.machine import OrderState, Phase
 from kimera_cli.venues.orders.outcome import (
     Accepted,
@@ -18,25 +21,45 @@ from kimera_cli.venues.orders.outcome import (
     Reason,
     VenueOrder,
 )
+from kimera_cli.venues.orders.rules import rules_of
 
 if TYPE_CHECKING:
     from kimera_cli.venues.clients.venues import VenueClient
     from kimera_cli.venues.desk import Desk
 
 _NS = 1_000_000_000
+ANSWERS_S = 10
+"""For the answers themselves, slow ones among them."""
 LAGS_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 """Pauses before fills that the venue has told as a sum are asked for again."""
 FORGETFUL = frozenset({"coinbaseexchange"})
 """Venues that forget an order that ended without a fill."""
 
 
+def asks_until_known(venues: Iterable[str], wait_s: float) -> str:
+    """Return the command that ends doubts at these venues; `wait_s` is what it waits by itself."""
+    lasts_s = max(patience_s(venue) for venue in venues)
+    wait = f" --wait {lasts_s}" if lasts_s > wait_s else ""
+    return f"kimera trade reconcile --adopt{wait} asks until it is known; cancels pass meanwhile"
+
+
+def patience_s(venue: str) -> int:
+    """Return how long a venue must be asked until a "no" is proof, with some time for answers."""
+    window_ns = max(rules_of(venue).window.default_ns, SHORTEST_NS)
+    return math.ceil(window_ns / _NS) + ANSWERS_S
+
+
 async def clear_doubts(desk: Desk) -> None:
-    """Ask for every order in doubt of the account, and for fills that are owed."""
-    for state in list(desk.journal.orders.in_doubt()):
-        if state.phase is Phase.UNKNOWN:
-            await clear_doubt(desk, state.client_id)
-        else:
+    """Ask for every order in doubt of the account, and for fills that are owed.
+
+    Doubts are asked about side by side: each may last until its request has expired.
+    """
+    states = list(desk.journal.orders.in_doubt())
+    for state in states:
+        if state.phase is not Phase.UNKNOWN:
             await refresh(desk, state.client_id)
+    unknown = [state.client_id for state in states if state.phase is Phase.UNKNOWN]
+    await asyncio.gather(*(clear_doubt(desk, client_id) for client_id in unknown))
 
 
 async def clear_doubt(desk: Desk, client_id: str) -> None:

@@ -43,7 +43,8 @@ def positions(
     """Return a record per market with fills, then one per asset over all venues.
 
     Fees in the base asset lower the position, fees in the quote raise the cost; fees in a third
-    asset are told and counted in neither. `instruments` is by (venue, symbol).
+    asset are told and counted in neither. `instruments` is by (venue, symbol); of a market that it
+    does not have, only sums of its fills can be told: no asset, and no part of a total.
     """
     sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
     for fill in fills:
@@ -52,7 +53,11 @@ def positions(
     quantities: dict[str, Decimal] = defaultdict(Decimal)
     found = []
     for (venue, symbol), total in sorted(sums.items()):
-        instrument = instruments[venue, symbol]
+        instrument = instruments.get((venue, symbol))
+        if instrument is None:
+            quantity, cost = total.bought - total.sold, plain(total.cost)
+            found.append(_record(venue, account, symbol, "", quantity, total, cost))
+            continue
         base, quote = common_name(instrument.base), common_name(instrument.quote)
         quantity = total.bought - total.sold - total.fees.get(base, ZERO)
         quantities[base] += quantity

@@ -12,7 +12,7 @@ from kimera_cli.instrument import common_name
 from kimera_cli.records import Difference
 from kimera_cli.venues.clients.venues import VenueClient
 from kimera_cli.venues.desk import Desk
-from kimera_cli.venues.doubts import refresh
+from kimera_cli.venues.doubts import asks_until_known, refresh
 from kimera_cli.venues.orders.account_orders import AccountOrders
 from kimera_cli.venues.orders.balances import new_baseline
 from kimera_cli.venues.orders.fills import Assets
@@ -54,7 +54,7 @@ async def tell_differences(
             trading.world.report(error)
     if failed:
         raise failed[0]
-    _refuse_left([d for each in done if isinstance(each, list) for d in each], adopt)
+    _refuse_left(trading, [d for each in done if isinstance(each, list) for d in each], adopt)
 
 
 async def _found(trading: Trading, venue: str) -> list[Difference]:
@@ -172,14 +172,16 @@ def _key(difference: Difference) -> tuple[str, ...]:
     return (d.kind, d.symbol, d.client_id, d.venue_order_id, d.trade_id, d.asset)
 
 
-def _refuse_left(left: list[Difference], adopt: bool) -> None:
+def _refuse_left(trading: Trading, left: list[Difference], adopt: bool) -> None:
     if not left:
         return
-    again = adopt or all(difference.repair == "lookup" for difference in left)
-    raise VenueError(
-        "venue.differences",
-        f"expected journal and venue to agree, was {len(left)} differences",
-        "look at what is told above; kimera trade reconcile asks again"
-        if again
-        else "--adopt takes the venue's word into the journal",
-    )
+    doubts = [d.venue for d in left if d.kind == "order_in_doubt"]
+    if doubts and (adopt or len(doubts) == len(left)):
+        hint = asks_until_known(doubts, trading.choices.wait_s)
+    elif adopt:
+        hint = "look at what is told above; kimera trade reconcile asks again"
+    else:
+        hint = "--adopt takes the venue's word into the journal"
+    count = "1 difference" if len(left) == 1 else f"{len(left)} differences"
+    was = f"expected journal and venue to agree, was {count}"
+    raise VenueError("venue.differences", was, hint)

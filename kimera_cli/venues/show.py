@@ -92,8 +92,8 @@ def refused_wish(
     )
 
 
-def fill(told: VenueFill, account: str, *, ours: bool) -> TradeFill:
-    """Return an execution as a record."""
+def fill(told: VenueFill, account: str, client_id: str, *, ours: bool) -> TradeFill:
+    """Return an execution as a record; few venues tell the client id with it."""
     return TradeFill(
         venue=told.venue,
         account=account,
@@ -107,7 +107,7 @@ def fill(told: VenueFill, account: str, *, ours: bool) -> TradeFill:
         fee_currency=told.fee_asset,
         ts_ns=told.ts_ns,
         maker=told.maker,
-        client_id=told.client_id,
+        client_id=client_id,
         ours=ours,
     )
 

@@ -49,6 +49,8 @@ class Choices:
     keys: Path | None = None
     server: str | None = None
     wait_s: float = PATIENCE_S
+    by_socket: bool = False
+    """Orders go over a websocket where the venue takes them so."""
 
     def __post_init__(self) -> None:
         """UsageError `usage.account`: the name of an account is part of a folder's name."""
@@ -72,9 +74,11 @@ class Trading:
     keys: Path | None
     redactor: Redactor = field(default_factory=Redactor)
     _transport: Transport | None = None
-    _journals: list[IntentJournal] = field(default_factory=list)
+    _journals: dict[str, IntentJournal] = field(default_factory=dict)
     _desks: dict[str, Desk] = field(default_factory=dict)
     _clients: dict[str, VenueClient] = field(default_factory=dict)
+    _started: set[str] = field(default_factory=set)
+    """Venues whose client has learnt clock and markets."""
     _secrets: list[str] = field(default_factory=list)
 
     @property
@@ -132,14 +136,19 @@ class Trading:
         return self._transport
 
     async def client(self, venue: str, *, start: bool = True) -> VenueClient:
-        """Return a client of the account that has learnt clock and markets."""
+        """Return a client of the account, which with `start` has learnt clock and markets."""
         if venue not in self._clients:
-            made = client_for(
-                venue, self.credentials(venue), self.transport(), self.world, self.choices.account
+            self._clients[venue] = client_for(
+                venue,
+                self.credentials(venue),
+                self.transport(),
+                self.world,
+                self.choices.account,
+                by_socket=self.choices.by_socket,
             )
-            if start:
-                await made.session.start()
-            self._clients[venue] = made
+        if start and venue not in self._started:
+            await self._clients[venue].session.start()
+            self._started.add(venue)
         return self._clients[venue]
 
     async def desk(self, venue: str) -> Desk:
@@ -149,12 +158,15 @@ class Trading:
             journal = self.journal(venue)
             desk = Desk(client, journal, self.latch, self.world, self.choices.wait_s)
             await desk.start()
+            self._started.add(venue)
             self._desks[venue] = desk
         return self._desks[venue]
 
     def journal(self, venue: str) -> IntentJournal:
-        """Open the account's journal; RunError `run.account_busy` when a process owns it."""
-        journal = IntentJournal.open(
+        """Open the account's journal; RunError `run.account_busy` when another process owns it."""
+        if venue in self._journals:  # its venue did not answer when it was opened
+            return self._journals[venue]
+        self._journals[venue] = IntentJournal.open(
             account_folder(self.home, venue, self.choices.account),
             venue=venue,
             account=self.choices.account,
@@ -163,8 +175,7 @@ class Trading:
             now_ns=self.world.now_ns(),
             timing=Timing(self.world.monotonic_ns, max_commit_ms=SLOWEST_COMMIT_MS),
         )
-        self._journals.append(journal)
-        return journal
+        return self._journals[venue]
 
     def orders(self, venue: str) -> AccountOrders | None:
         """Return what the account's journal knows, also while another process owns it."""
@@ -173,7 +184,7 @@ class Trading:
 
     def close(self) -> None:
         """Commit, and let everything go."""
-        for journal in self._journals:
+        for journal in self._journals.values():
             journal.close()
         if self._transport is not None:
             self._transport.close()

@@ -57,13 +57,15 @@ def valued(
     """
     symbols: dict[str, list[str]] = defaultdict(list)
     for each in positions:
-        if each.venue != TOTAL:
+        if each.venue != TOTAL and each.asset:
             symbols[each.venue].append(each.symbol)
     known = {venue: prices(venue, names) for venue, names in symbols.items()}
     sums: dict[str, Decimal | None] = defaultdict(Decimal)
     for each in positions:
         if each.venue == TOTAL:
             worth = sums[each.asset]
+        elif not each.asset:  # a market that its venue does not list any more
+            worth = None
         else:
             worth = _worth(each, known[each.venue].get(each.symbol), portfolio)
             before = sums[each.asset]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import numpy as np
 import pytest
 
 from kimera_cli.bench import venue_books, venue_orders
+from kimera_cli.bench.harness import Watch
 from kimera_cli.bench.request import Request
 from kimera_cli.bench.venue_work import follow_book
 from kimera_cli.errors import RunError
@@ -29,9 +31,11 @@ def test_orders_go_both_ways_beside_ccxt() -> None:
     for row in rows:
         assert row.peer.startswith("ccxt ")
         assert row.met is not None
-        assert row.n == 20
+        assert row.n == 16
     assert [row.target for row in rows[:2]] == ["p50 lower than ccxt", ">= 3 x ccxt"]
-    assert rows[0].detail["batches"] == 2 * 20
+    assert [row.limit_ratio is None for row in rows] == [True, True, True, False]
+    assert rows[0].detail["batches"] == 2 * 16
+    assert rows[0].detail["peer_stuck"] == 0
     assert rows[0].met == (rows[0].detail["p50_ns"] < rows[0].detail["peer_p50_ns"])
 
 
@@ -41,14 +45,67 @@ def test_orders_that_are_refused_are_no_figure(monkeypatch: pytest.MonkeyPatch) 
         list(venue_orders.rows(request(peers=False), None, ["binance"]))
 
 
+class Sticky:
+    """A client whose every `nth` request gets no answer by the connection that it is sent over."""
+
+    def __init__(self, *, peer: bool, nth: int) -> None:
+        self.peer, self.nth = peer, nth
+        self.asked = self.opened = self.closed = self.time = 0
+
+    def clock(self) -> int:
+        return self.time
+
+    async def open(self) -> None:
+        self.opened += 1
+
+    async def place(self, px: int) -> str:
+        await self.cancel("")
+        return "1"
+
+    async def cancel(self, order_id: str) -> None:
+        self.asked += 1
+        if self.asked % self.nth == 0:
+            self.time += 1
+            await asyncio.get_running_loop().create_future()
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("nth", [1, 7, 8])  # while it warms up, in an order, in a cancel
+def test_a_peer_that_is_stuck_is_connected_anew(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    monkeypatch.setattr(venue_orders, "STUCK_S", 0.01)
+    side = Sticky(peer=True, nth=nth)
+    trips, watch = venue_orders.Trips(side, 8), Watch(side.clock)
+    if nth == 1:
+        with pytest.raises(RunError, match=r"answers within 0.01 s, was one that is stuck"):
+            asyncio.run(trips.run(watch))
+        assert trips.stuck == venue_orders.STUCK_MOST + 1
+        return
+    asyncio.run(trips.run(watch))
+    assert trips.stuck == side.opened == side.closed > 1
+    assert len(watch.laps) in (16, 17)
+    assert {ns for ns, _ in watch.laps} == {0}  # what was stuck is in none
+    assert trips.cpu._laps[0][1] == len(watch.laps)
+
+
+def test_kimera_that_is_stuck_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(venue_orders, "STUCK_S", 0.01)
+    side = Sticky(peer=False, nth=7)
+    trips = venue_orders.Trips(side, 8)
+    with pytest.raises(RunError, match="stuck"):
+        asyncio.run(trips.run(Watch(time.perf_counter_ns)))
+    assert side.opened == 0
+
+
 def test_books_reach_both_consumers_by_both_paces() -> None:
     pytest.importorskip("ccxt")
     rows = list(venue_books.rows(request(peers=True), None, ["binance"]))
     assert [row.name for row in rows] == ["venue.book.binance", "venue.book_alone.binance"]
+    assert [row.target for row in rows] == [">= 10 x ccxt.pro", ""]
+    assert [row.met is None for row in rows] == [False, True]
     for row in rows:
         assert row.peer.startswith("ccxt.pro ")
-        assert row.target == ">= 10 x ccxt.pro"
-        assert row.met is not None
         assert row.n == 160 // 40
         assert row.limit_ratio is not None
 

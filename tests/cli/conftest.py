@@ -56,10 +56,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 
     def run(*args: object, env: Mapping[str, str] | None = None, **world: Any) -> Said:
         out, err = io.BytesIO(), io.StringIO()
-        world = {"stdin": io.StringIO(), **world}
-        surroundings = context.Context(
-            stdout=out, stderr=err, env={**clean, **(env or {})}, **world
-        )
+        world = {"stdin": io.StringIO(), "stdout": out, "stderr": err, **world}
+        surroundings = context.Context(env={**clean, **(env or {})}, **world)
         code = main.run(surroundings, [str(a) for a in args])
         return Said(int(code), out.getvalue().decode(), err.getvalue())
 

@@ -62,6 +62,8 @@ class Hostile:
 
     def __init__(self, folder: Path, certificate: str = "") -> None:
         self.answer = b""
+        self.silent = False
+        """Whether it takes requests, and then says nothing as long as the connection is there."""
         self.requests = 0
         self._context = _context(folder, certificate)
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -83,6 +85,10 @@ class Hostile:
             tls.settimeout(30)
             while _request(tls):
                 self.requests += 1
+                if self.silent:
+                    tls.settimeout(None)
+                    tls.recv(1)  # until the other side leaves
+                    return
                 if self.answer:
                     tls.sendall(self.answer)
                 if not whole(self.answer):

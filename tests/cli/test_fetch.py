@@ -149,3 +149,14 @@ def test_a_reader_that_leaves_early_is_no_error(kimera: Any, tmp_path: Path) -> 
     assert process.wait() == 141
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+def test_a_table_of_bars_is_imported_without_a_kernel(kimera: Any, tmp_path: Path) -> None:
+    """Else the first import on a machine waits half a minute for the compiler."""
+    bars = tmp_path / "binance-BTCUSDT-1h.csv"
+    rows = "2024-08-08T00:00Z,1,2,1,2,5\n2024-08-08T01:00Z,2,2,1,1,5\n"
+    bars.write_text(f"time,open,high,low,close,volume\n{rows}")
+    cache = tmp_path / "cache"
+    done = kimera("fetch", "import", bars, env={"KIMERA_CACHE": str(cache)})
+    assert done.code == 0, done.err
+    assert not list(cache.rglob("*.nbi"))

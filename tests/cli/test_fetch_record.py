@@ -6,26 +6,16 @@ import gzip
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from serving import VENUES, Serving
 
 if TYPE_CHECKING:
     from tests.conftest import Kimera
-
-VENUES = {
-    "binance": "BTCUSDT",
-    "bybit": "BTCUSDT",
-    "coinbase": "BTC-USD",
-    "coinbaseexchange": "BTC-USD",
-    "htx": "BTCUSDT",
-    "kraken": "XBTUSD",
-    "okx": "BTC-USDT",
-}
 
 WHOLE = {"binance": b" book 0 ", "htx": b" 0 text64 "}
 """What a recording has once there is a book."""
@@ -33,17 +23,9 @@ WHOLE = {"binance": b" book 0 ", "htx": b" 0 text64 "}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("server")
-    file = folder / "server.jsonl"
-    command = [sys.executable, "-m", "kimera_cli", "venue", "serve", "--format", "jsonl"]
-    command += ["--folder", str(folder / "venue"), "--seed", "7", "--rate", "50", "--no-limits"]
-    with file.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out)
-    while not file.read_bytes().endswith(b"\n"):
-        assert process.poll() is None
-    yield file
-    process.terminate()
-    process.wait()
+    serving = Serving(tmp_path_factory.mktemp("server"), rate="50")
+    yield serving.file
+    serving.stop()
 
 
 def test_every_venue_is_recorded_and_imported_whole(kimera: Kimera, server: Path) -> None:
@@ -91,7 +73,9 @@ def test_a_stopped_recording_is_whole(kimera: Kimera, server: Path) -> None:
     process.terminate()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert json.loads(out.splitlines()[0])["events"] > 0
+    told = json.loads(out.splitlines()[0])
+    assert told["events"] > 0
+    assert (told["synced"], told["lost"]) == (1, 0)  # that it ended is no loss
     assert (kimera.folder / "stopped").read_bytes().endswith(b" 0 end\n")
     assert not (kimera.folder / "stopped.part").exists()
 

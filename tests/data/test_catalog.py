@@ -199,6 +199,34 @@ def test_tidying_leaves_living_imports_alone(tmp_path: Path, catalog: Catalog) -
     assert not where.exists()
 
 
+def test_tidying_meets_imports_that_end(catalog: Catalog) -> None:
+    """A folder that is seen may be gone before its lock is looked at."""
+    from kimera_cli.data.staging import workshop
+
+    ended = threading.Event()
+
+    def work(_: int) -> None:
+        for _ in range(150):
+            with workshop(catalog.root) as where:
+                (where / "part").touch()
+
+    def tidy() -> int:
+        removed = 0
+        while not ended.is_set():
+            removed += catalog.tidy()
+        return removed
+
+    with ThreadPoolExecutor(4) as pool:
+        tidying = pool.submit(tidy)
+        try:
+            list(pool.map(work, range(3)))
+        finally:
+            ended.set()
+        tidying.result()
+    catalog.tidy()
+    assert not list((catalog.root / ".staging").iterdir())
+
+
 def test_imports_at_the_same_time_add_each_recording_once(tmp_path: Path, catalog: Catalog) -> None:
     paths = [recording(tmp_path, T0 + i * 60 * NS_PER_S, name=f"{i}.txt") for i in range(4)] * 3
     gate = threading.Barrier(6)

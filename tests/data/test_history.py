@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.data import history as module
@@ -62,6 +62,7 @@ def opened(root: Path, family: str = "ohlcv-1h") -> History:
 
 @settings(max_examples=25, deadline=None)
 @given(pages=st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=8), min_size=1, max_size=8))
+@example(pages=[[12], [13], [14], [12, 13]])  # nothing new, over two parts of three
 def test_a_dataset_does_not_depend_on_how_it_was_paged(pages: list[list[int]]) -> None:
     """Any pages in any order, overlapping, across a year: as if all had come at once."""
     with TemporaryDirectory() as one, TemporaryDirectory() as other:

@@ -11,18 +11,20 @@ import numpy as np
 import pytest
 from tapes import LINEAR, MS, SPOT, T0
 
-from kimera_cli.engine import setup
+from kimera_cli.engine import outbound, setup
 from kimera_cli.engine.arrays import LoopArrays
 from kimera_cli.engine.breaker import OverloadBreaker
 from kimera_cli.engine.live_intake import BATCH, LiveClock, LiveIntake, RingFeed
 from kimera_cli.engine.request import RunRequest, Sleeved
-from kimera_cli.engine.shape import WallClocks
+from kimera_cli.engine.session import ENDED
+from kimera_cli.engine.wall_clocks import WallClocks
 from kimera_cli.errors import DataError
+from kimera_cli.kernels.outside import TOLD
 from kimera_cli.kernels.state import PAUSED
-from kimera_cli.layouts import ASK, BID, DEPTH, EVENT, F_LAST, TRADE
+from kimera_cli.layouts import ASK, BID, DEPTH, EVENT, F_LAST, R_FILL, R_SAMPLE, TRADE
 from kimera_cli.live.source import LiveSource
 from kimera_cli.shm.conflate import ConflatingProducer
-from kimera_cli.shm.ring import Consumer, ring_shape
+from kimera_cli.shm.ring import Consumer, Producer, ring_shape
 from kimera_cli.strategies.loader import load
 
 SLOTS = 1 << 8
@@ -49,7 +51,7 @@ class FakeFeed:
 class Rig:
     """One ring with two markets, and the intake at its end."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, orders: outbound.Outbound | None = None) -> None:
         path = folder / "feed.ring"
         shape = ring_shape(EVENT, SLOTS)
         self.producer = ConflatingProducer(path, shape, CLOCKS)
@@ -65,7 +67,8 @@ class Rig:
         feed = RingFeed([(self.consumer, 0)], self.feed)  # type: ignore[arg-type]
         self.ages: list[int] = []
         clock = LiveClock(lambda: self.now)
-        self.intake = LiveIntake(feed, self.arrays, self.breaker, clock, 20 * MS, self.ages.extend)
+        around = (self.breaker, clock, 20 * MS, self.ages.extend, orders)
+        self.intake = LiveIntake(feed, self.arrays, *around)
 
     def push(self, n: int, instrument: int = 0, kind: int = DEPTH, at_ns: int | None = None) -> int:
         """Let the feed publish n messages; return how many it could."""
@@ -184,6 +187,50 @@ def test_a_feed_that_ended_ends_the_run(rig: Rig) -> None:
     assert rig.arrays.advance() == 0
     assert rig.intake.finish() == {"books": 1}
     assert rig.feed.told == [("go", None), "stop"]
+
+
+def answers(*told: tuple[int, int]) -> Any:
+    """Return rows of kinds and quantities, as the executor tells them of one order."""
+    rows = np.zeros(len(told), TOLD)
+    rows["kind"], rows["qty_lots"] = np.transpose(told)
+    rows["id"], rows["side"], rows["px_ticks"], rows["fee"] = 1, BID, 99, 0.1
+    rows["ts_exch_ns"] = T0
+    return rows
+
+
+@pytest.mark.parametrize("batch", [1, 3], ids=["one by one", "all at once"])
+def test_a_run_with_orders_ends_behind_the_last_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """The last fill and the word that nothing is left there come in one read."""
+    executor = FakeFeed()
+    monkeypatch.setattr(outbound, "Child", lambda *_: executor)
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    told = Producer(folder / "told.ring", ring_shape(TOLD, outbound.SLOTS), CLOCKS)
+    rig = Rig(tmp_path, outbound.Outbound(int, None, folder, CLOCKS, frozenset()))
+    rig.intake.begin()
+    rig.push(2)
+    rig.intake.look()
+    assert rig.arrays.advance() == PAUSED
+    rig.intake.end()
+    assert executor.told == ["stop"]
+    assert rig.arrays.advance() == PAUSED
+    said = answers((R_FILL, 2), (R_FILL, 3), (outbound.CLOSED, 0))
+    for at in range(0, len(said), batch):
+        rig.push(2)
+        told.push(said[at : at + batch])
+        rig.now += MS
+        rig.intake.wait()
+        rig.intake.look()
+        status = rig.arrays.advance()
+    assert (status in ENDED, rig.intake.may_end()) == (True, True)
+    assert rig.arrays.views[0]["position_lots"] == 5
+    kinds = rig.arrays.records["kind"][: rig.arrays.loop[0]["n_records"]].tolist()
+    assert kinds.count(R_FILL) == 2
+    assert kinds.index(R_SAMPLE) < kinds.index(R_FILL)
+    assert kinds[-1] == R_SAMPLE, "the last one is behind the last fill"
+    rig.close()
 
 
 def test_stamps_of_a_clock_that_was_never_set_are_an_error(rig: Rig) -> None:

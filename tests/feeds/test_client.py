@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 from seeds import CASES
-from venue_frames import listed, recorded
-from ws_server import BINARY, CLOSE, PING, Peer, fragments, serving, ws_frame
+from venue_frames import BTC_USDT as BTC
+from venue_frames import binance_frames, okx_frames
+from ws_server import BINARY, CLOSE, Peer, disguised, fragments, serving, ws_frame
 
 from kimera_cli.context import Context, from_process
-from kimera_cli.data.streams import open_lines
 from kimera_cli.errors import DataError, KimeraError, RunError, UsageError
 from kimera_cli.feeds.backoff import Backoff
 from kimera_cli.feeds.binance import BINANCE
@@ -41,9 +41,6 @@ from kimera_cli.shm.ring import Consumer, ring_shape
 START = 1_700_000_000_000_000_000
 GUARD_S = 20
 """Only against a hang."""
-BTC = Instrument(
-    venue="binance", symbol="BTCUSDT", kind="spot", tick=Decimal("0.01"), lot=Decimal("0.00000001")
-)
 
 
 @dataclass
@@ -163,36 +160,6 @@ async def wait_gone(peer: Peer) -> None:
 
 
 # --- what arrives ------------------------------------------------------------------------------
-def disguised(frames: list[bytes], rng: random.Random) -> bytes:
-    """Frames on the wire: some whole, some in fragments, pings anywhere."""
-    wire = []
-    for frame in frames:
-        if rng.random() < 0.2:
-            cuts = sorted(rng.randrange(len(frame)) for _ in range(rng.randint(1, 4)))
-            ping = ws_frame(b"between", PING) if rng.random() < 0.5 else b""
-            wire.append(fragments(frame, cuts, ping))
-        else:
-            wire.append(ws_frame(frame))
-        if rng.random() < 0.05:
-            wire.append(ws_frame(b"after", PING))
-    return b"".join(wire)
-
-
-def binance_frames(shared_data: Path) -> tuple[Dialect, tuple[Instrument, ...], list[bytes]]:
-    lines = open_lines(shared_data / "hftbacktest" / "spot_btcusdt_20240808.gz")
-    bodies = (line.partition(b" ")[2].strip() for _, line in lines)
-    frames = [body for _, body in zip(range(2000), bodies, strict=False)]
-    return BINANCE, (BTC,), [frame for frame in frames if frame.startswith(b'{"stream"')]
-
-
-def okx_frames(shared_data: Path) -> tuple[Dialect, tuple[Instrument, ...], list[bytes]]:
-    path = shared_data / "l2_raw" / "cryptofeed" / "OKX.ws.1.0.gz"
-    bodies = [frame.body for frame in recorded(path)]
-    names = {json.loads(body)["arg"]["instId"] for body in bodies}
-    found = listed(path)
-    return OKX, tuple(found[name] for name in sorted(names)), bodies
-
-
 @pytest.mark.parametrize("frames_of", [binance_frames, okx_frames])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_recorded_frames_arrive_as_the_parser_reads_them(
@@ -290,7 +257,7 @@ def test_every_venue_says_how_it_is_asked(name: str) -> None:
         for instrument in case.instruments:
             spelled = {case.dialect.symbol(instrument), case.dialect.topic(instrument)}
             assert any(spelling in sent for spelling in spelled)
-        assert bool(link.ping) == bool(link.ping_every_s)
+        assert link.ping or not link.ping_every_s
         assert case.dialect.wire is not None
         taken_back = case.dialect.wire.unsubscribe(case.instruments, (kind,))
         for each in (*link.subscriptions, *taken_back):
@@ -442,6 +409,55 @@ def test_silence_ends_a_connection_also_when_pings_are_answered(tmp_path: Path) 
     assert pinged == [b"ping"]
     assert world.codes()[0] == "venue.silent"
     assert client.counts.echoes == 1
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_connection_that_does_not_answer_pings_any_more_is_half_open(
+    world: World, answered: bool
+) -> None:
+    """Found out in five seconds; but only where the venue has answered one before."""
+
+    async def script(peer: Peer) -> None:
+        peer.answers = answered and not world.waits
+        await wait_gone(peer)
+
+    async def then(client: FeedClient, peers: list[Peer]) -> None:
+        await until(lambda: peers and peers[0].pings == 1)
+        await until(lambda: client.counts.pongs == int(answered))
+        client.check()
+        peers[0].answers = False
+        world.at_ns += 2 * 10**9
+        client.check()
+        await until(lambda: peers[0].pings == 2)
+        world.at_ns += 3 * 10**9 - 1
+        client.check()
+        client.check()
+        assert world.reports == []
+        world.at_ns += 1
+        client.check()
+        assert world.reports == [], "what came during a stall is read between two looks"
+        client.check()
+        assert world.codes() == (["venue.silent"] if answered else [])
+        if answered:
+            await until(lambda: client.connections == 2)
+
+    world.play(script, then)
+
+
+def test_answers_to_pings_keep_a_connection_of_a_quiet_market(world: World) -> None:
+    async def script(peer: Peer) -> None:
+        await wait_gone(peer)
+
+    async def then(client: FeedClient, peers: list[Peer]) -> None:
+        for number in range(1, 8):
+            await until(lambda number=number: client.counts.pongs == number)
+            client.check()
+            world.at_ns += 2 * 10**9
+            client.check()
+        assert client.connections == 1
+
+    world.play(script, then)
+    assert world.codes() == []
 
 
 def test_messages_keep_a_connection(world: World) -> None:

@@ -14,6 +14,7 @@ from venue_frames import coinbase_advanced, imported
 
 from kimera_cli.errors import VenueError
 from kimera_cli.feeds.coinbase import COINBASE
+from kimera_cli.feeds.reader import FrameReader
 from kimera_cli.feeds.slow import Control
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import (
@@ -211,3 +212,19 @@ def test_an_error_of_the_venue_is_told(pair: Pair) -> None:
     found = pair.both(b'{"type":"error","message":"authentication failure"}')
     assert found == Control(kind="refused", text="authentication failure")
     assert pair.reader.count == -1
+
+
+def test_the_documented_book_over_rest_is_read(golden: Path) -> None:
+    payload = (golden / "coinbase" / "http_product_book.json").read_bytes()
+    events = FrameReader(COINBASE, [BTC]).snapshot(payload, 0, NOW)
+    told = json.loads(payload)["pricebook"]
+    levels = [
+        (side, int(Decimal(level["price"]) * 100), int(Decimal(level["size"]) * 10**8))
+        for side, name in ((ASK, "asks"), (BID, "bids"))
+        for level in told[name]
+    ]
+    assert events[0]["kind"] == CLEAR
+    depth = events[events["kind"] == DEPTH]
+    names = ("side", "px_ticks", "qty_lots")
+    assert list(zip(*(depth[name].tolist() for name in names), strict=True)) == levels
+    assert set(events["seq"].tolist()) == {0}

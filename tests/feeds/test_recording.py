@@ -9,7 +9,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from model_venues import EPOCH_MS, MODELS, Htx, Line, Model
+from model_venues import EPOCH_MS, MODELS, Htx, Kraken, Line, Model
 from test_audit import Exchange
 
 from kimera_cli.data.importers import choose, detect
@@ -93,6 +93,9 @@ class Session:
                 self.arrive(self.model.step())
                 self.intake.told(0, self.model.answer(), next(self.stamps))
                 self.intake.judge(0, next(self.stamps))
+            elif chance < 0.6 and self.make is Kraken and self.book.good:
+                self.intake.watch(0)
+                self.arrive(self.model.subscribed())
 
     def answer(self) -> None:
         if self.make is Htx:

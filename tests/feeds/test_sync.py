@@ -76,12 +76,24 @@ class World:
         """Something happens at the venue; now and then a want is fulfilled."""
         happens = self.model.restart if self.rng.random() < restarts else self.model.step
         self.arrive(happens())
+        if self.book.good and self.rng.random() < 0.1:
+            self.prove()
         if self.book.wants is Want.SUBSCRIPTION and self.rng.random() < 0.3:
             self.arrive(self.model.subscribed())
         if self.book.wants is Want.SNAPSHOT:
             self.old.append(self.model.answer())
             if self.rng.random() < 0.3:
                 self.answer(self.rng.choice(self.old[-5:]))
+
+    def prove(self) -> None:
+        """Ask for the book, as if nothing had been heard of it."""
+        rule = self.model.dialect().books
+        assert rule is not None
+        if rule.again:
+            self.intake.watch(3)
+            self.arrive(self.model.subscribed())
+        elif self.book.source is Want.SNAPSHOT:
+            self.answer(self.model.answer())
 
     def answer(self, payload: bytes) -> None:
         rule = self.model.dialect().books

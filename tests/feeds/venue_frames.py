@@ -22,8 +22,15 @@ from kimera_cli.data.importers.base import ImportOptions
 from kimera_cli.data.importers.cryptofeed import companions, read_capture, seconds_to_ns
 from kimera_cli.data.importers.cryptofeed_importer import CaptureImporter
 from kimera_cli.data.streams import open_lines
+from kimera_cli.feeds.binance import BINANCE
+from kimera_cli.feeds.dialect import Dialect
+from kimera_cli.feeds.okx import OKX
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import Events
+
+BTC_USDT = Instrument(
+    venue="binance", symbol="BTCUSDT", kind="spot", tick=Decimal("0.01"), lot=Decimal("0.00000001")
+)
 
 
 class Frame(NamedTuple):
@@ -221,3 +228,18 @@ _RETOLD = {
     "last_match": _match,
     "ticker": _ticker,
 }
+
+
+def binance_frames(shared_data: Path) -> tuple[Dialect, tuple[Instrument, ...], list[bytes]]:
+    lines = open_lines(shared_data / "hftbacktest" / "spot_btcusdt_20240808.gz")
+    bodies = (line.partition(b" ")[2].strip() for _, line in lines)
+    frames = [body for _, body in zip(range(2000), bodies, strict=False)]
+    return BINANCE, (BTC_USDT,), [frame for frame in frames if frame.startswith(b'{"stream"')]
+
+
+def okx_frames(shared_data: Path) -> tuple[Dialect, tuple[Instrument, ...], list[bytes]]:
+    path = shared_data / "l2_raw" / "cryptofeed" / "OKX.ws.1.0.gz"
+    bodies = [frame.body for frame in recorded(path)]
+    names = {json.loads(body)["arg"]["instId"] for body in bodies}
+    found = listed(path)
+    return OKX, tuple(found[name] for name in sorted(names)), bodies

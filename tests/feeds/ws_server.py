@@ -12,7 +12,7 @@ from typing import Any
 
 from picows import WSCloseCode, WSListener, WSMsgType, ws_create_server
 
-TEXT, BINARY, CLOSE, PING, MORE = 1, 2, 8, 9, 0
+TEXT, BINARY, CLOSE, PING, PONG, MORE = 1, 2, 8, 9, 10, 0
 
 
 def ws_frame(payload: bytes, opcode: int = TEXT, *, fin: bool = True) -> bytes:
@@ -36,6 +36,21 @@ def fragments(payload: bytes, at: list[int], between: bytes = b"") -> bytes:
     )
 
 
+def disguised(frames: list[bytes], rng: random.Random) -> bytes:
+    """Frames on the wire: some whole, some in fragments, pings anywhere."""
+    wire = []
+    for frame in frames:
+        if rng.random() < 0.2:
+            cuts = sorted(rng.randrange(len(frame)) for _ in range(rng.randint(1, 4)))
+            ping = ws_frame(b"between", PING) if rng.random() < 0.5 else b""
+            wire.append(fragments(frame, cuts, ping))
+        else:
+            wire.append(ws_frame(frame))
+        if rng.random() < 0.05:
+            wire.append(ws_frame(b"after", PING))
+    return b"".join(wire)
+
+
 class Peer(WSListener):
     """One connection as the server has it."""
 
@@ -44,6 +59,11 @@ class Peer(WSListener):
         self.script = script
         self.got: asyncio.Queue[bytes] = asyncio.Queue()
         self.pongs: list[bytes] = []
+        self.pings = 0
+        self.answers = True
+        """Whether it answers the protocol's pings."""
+        self._owed: list[bytes] = []
+        self._sending = 0
         self.close_code: WSCloseCode | None = None
         self.gone = asyncio.Event()
         self.transport: Any = None
@@ -56,6 +76,10 @@ class Peer(WSListener):
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         if frame.msg_type is WSMsgType.PONG:
             self.pongs.append(frame.get_payload_as_bytes())
+        elif frame.msg_type is WSMsgType.PING:
+            self.pings += 1
+            self._owed += [frame.get_payload_as_bytes()] if self.answers else []
+            self._pay()
         elif frame.msg_type is WSMsgType.CLOSE:
             self.close_code = frame.get_close_code()
             transport.disconnect()
@@ -68,11 +92,19 @@ class Peer(WSListener):
     async def send(self, data: bytes, rng: random.Random | None = None) -> None:
         """Send bytes, with `rng` in segments of random size."""
         wire = self.transport.underlying_transport
+        self._sending += 1
         while data and not self.gone.is_set():
             n = rng.choice((1, 2, 3, 7, 100, 1500, 70_000)) if rng else len(data)
             wire.write(data[:n])
             data = data[n:]
             await asyncio.sleep(0)
+        self._sending -= 1
+        self._pay()
+
+    def _pay(self) -> None:
+        """Send the pongs that are owed, but not into the middle of a frame."""
+        while self._owed and not self._sending and not self.gone.is_set():
+            self.transport.send_pong(self._owed.pop(0))
 
     def cut(self) -> None:
         """Break the connection without a word."""

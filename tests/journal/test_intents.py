@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.errors import DataError, RunError, UsageError
-from kimera_cli.journal import frame_log
+from kimera_cli.journal import frame_log, intents
 from kimera_cli.journal.frame_log import FrameLog, frames
 from kimera_cli.journal.intent_replay import read_orders, recover
 from kimera_cli.journal.intent_store import IntentStore
+from kimera_cli.journal.intent_verify import verify_intents
 from kimera_cli.journal.intents import BLOCK, IntentJournal, Timing, account_folder
 from kimera_cli.journal.owner import is_owned
 from kimera_cli.venues.orders.client_id import read_client_id
@@ -355,6 +356,28 @@ def test_a_start_reads_settled_orders_by_their_fills_alone(opened, tmp_path_fact
             assert lean.apply(again) == []
     assert lean.foreign == {}
     assert lean.fills.positions() == whole.fills.positions()
+    whole.forget_settled(max(len(fates) - keep, 0))  # a process that goes on comes to the same
+    assert (whole.states, whole.settled_to) == (lean.states, lean.settled_to)
+    assert [s.client_id for s in whole.unsettled()] == [s.client_id for s in lean.unsettled()]
+
+
+@pytest.mark.parametrize("durability", ["disk", "process"])
+def test_a_long_life_keeps_few_orders_at_hand(opened, tmp_path, monkeypatch, durability):
+    monkeypatch.setattr(intents, "KEPT", 20)
+    monkeypatch.setattr(intents, "FORGET_ROWS", 5)
+    journal = opened(durability)
+    fates = ["open", *["filled", "canceled", "rejected", "fill before ack"] * 25]
+    live(journal, fates)
+    journal.flush()
+    kept = journal.orders.states
+    assert 20 <= len(kept) <= 20 + 5 + 1
+    assert min(s.intent.number for s in kept.values()) == 1, "what is open stays"
+    assert [s.intent.number for s in journal.orders.live()] == [1]
+    assert len(journal.orders.fills) == 50 + sum(f != "rejected" for f in fates)
+    journal.close()
+    folder = tmp_path / "journal"
+    assert all(check.ok for check in verify_intents(folder))
+    assert len(read_orders(folder).states) == len(fates)
 
 
 def test_a_start_that_reads_little_still_takes_the_log(opened, tmp_path):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kimera_cli.instrument import Instrument
 from kimera_cli.kernels.gate import check_new, take_token, valid_action, watch_losses
-from kimera_cli.kernels.state import GATE, SLEEVE, STREAM
+from kimera_cli.kernels.state import GATE, KILL_ALL, SLEEVE, STREAM
 from kimera_cli.layouts import (
     ACTION,
     ASK,
@@ -194,6 +194,17 @@ def test_no_book_no_order() -> None:
     assert desk.ask(ASK, 1_000, 1) == "no_book"
 
 
+def test_a_venue_that_has_not_joined_takes_no_order() -> None:
+    desk = Desk(instrument(), instrument())
+    desk.hold(5)
+    desk.streams[0].away = 1
+    assert desk.ask(BID, 1_000, 1) == "venue_away"
+    assert desk.ask(ASK, 1_000, 1) == "venue_away", "no venue, no reduction"
+    assert desk.ask(BID, 1_000, 1, s=1) == "ok"
+    desk.streams[0].away = 0
+    assert desk.ask(ASK, 1_000, 1) == "ok"
+
+
 def test_instrument_filters() -> None:
     desk = Desk(instrument(min_qty=Decimal(2), max_qty=Decimal(5), min_notional=Decimal(2_500)))
     assert desk.ask(BID, 1_000, 1) == "instrument_filter"
@@ -255,6 +266,13 @@ def test_reductions_pass_every_limit(held: int) -> None:
     desk.open(side, 25)
     assert desk.ask(side, 2_000, 5, ts=late) == "ok"
     assert desk.ask(side, 2_000, 6, ts=late) == "kill_switch"
+
+
+def test_behind_the_latch_of_a_live_run_not_even_a_reduction_leaves() -> None:
+    desk = Desk(kill=KILL_ALL)
+    desk.hold(30)
+    assert desk.ask(ASK, 2_000, 1) == "kill_switch"
+    assert desk.ask(BID, 2_000, 1) == "kill_switch"
 
 
 # --- numbers that mean nothing -----------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli.kernels.gate import check_new, holdings, portfolio_value
-from kimera_cli.kernels.state import GATE, SLEEVE, STREAM
+from kimera_cli.kernels.state import GATE, KILL_ALL, KILL_RISK, SLEEVE, STREAM
 from kimera_cli.layouts import (
     ASK,
     BID,
@@ -58,6 +58,8 @@ def reference(world: dict[str, Any], s: int, side: int, kind: int, px: int, lots
     mid = float(f.mid_ticks)
     if not mid > 0:
         return "no_book"
+    if world["streams"][k].away:
+        return "venue_away"
     if kind == MARKET:
         px = f.best_ask_ticks if side == BID else f.best_bid_ticks
     if lots < inst.min_lots or (inst.max_lots and lots > inst.max_lots):
@@ -66,6 +68,10 @@ def reference(world: dict[str, Any], s: int, side: int, kind: int, px: int, lots
     position = sum(v.position_lots for v in here)
     opened = sum(v.open_bid_lots if side == BID else v.open_ask_lots for v in here)
     held = -position if side == BID else position
+    if world["gate"].kill == KILL_ALL and (
+        value_of(inst, px, lots) >= inst.min_notional or (held > 0 and opened + lots <= held)
+    ):
+        return "kill_switch"
     if held > 0 and opened + lots <= held:
         return "ok"
     if value_of(inst, px, lots) < inst.min_notional:
@@ -142,7 +148,8 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
     }
     often = st.sampled_from([0, 0, 0, 0, 0, 0, 0, 1])
     gate = world["gate"]
-    gate.kill, gate.halted, gate.spot_short = draw(often), 10 * draw(often), draw(often)
+    gate.halted, gate.spot_short = 10 * draw(often), draw(often)
+    gate.kill = draw(st.sampled_from([0] * 14 + [KILL_RISK, KILL_ALL]))
     gate.trading, gate.open_orders = 1 - draw(often), 5 * draw(often)
     gate.max_open_orders, gate.stale_ns, gate.cash = 5, 10, draw(st.floats(-1e4, 1e6))
     gate.tokens = draw(st.sampled_from([0.5, 1.0, 9.0, 9.0]))
@@ -165,6 +172,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         world["streams"][k].last_mid = draw(st.sampled_from([0.0, 990.5, 1_003.0]))
         world["streams"][k].asset = draw(st.integers(0, 1))
         world["streams"][k].gap = draw(often)
+        world["streams"][k].away = draw(often)
         world["streams"][k].ts_local_ns = NOW - 11 * draw(often)
     lots = st.sampled_from([0, 0, 1, 7, 50])
     for s in range(m):

@@ -9,6 +9,14 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+LIVELY = 100
+"""Background events a second."""
+
+
+def paced(*venues: str) -> tuple[str, ...]:
+    """Return words that give venues an order rate each: under a common one, one starves others."""
+    return tuple(w for v in venues for w in ("--set", f"risk.venue_orders_per_s.{v}=4"))
+
 
 class Served:
     """One `kimera venue serve`: where it listens, and what it knows."""
@@ -38,6 +46,11 @@ class Served:
         data = None if body is None else json.dumps(body).encode()
         with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as answer:
             return json.loads(answer.read())
+
+    def flow(self, live: bool, *venues: str) -> None:
+        """Set the background of these going, or let it stand still."""
+        for venue in venues:
+            self.ask(f"/{venue}/flow", {"rate": LIVELY if live else 0})
 
     def clear(self) -> None:
         """Take all faults out of force."""

@@ -9,6 +9,7 @@ import pytest
 from journal_steps import PAIR, T0, Steps, asked
 
 from kimera_cli.layouts import IOC, MARKET, R_FILL, REJECTS
+from kimera_cli.live import bridge
 from kimera_cli.live.bridge import fee_in_quote
 from kimera_cli.venues.orders.entry import ProvedAbsent, Withheld
 from kimera_cli.venues.orders.outcome import Handling, Reason, Rejected, Unknown, VenueFill
@@ -224,3 +225,19 @@ def test_a_fee_in_another_asset_leaves_the_position(steps: Steps) -> None:
     steps.fill("77", "0.005", fee=Decimal("0.01"), fee_asset="BNB")
     assert int(steps.raw[-1]["code"][0]) == 0
     assert steps.bridge.dust() == {}
+
+
+def test_of_orders_that_are_over_only_the_newest_are_known(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run goes on for weeks; what is open stays known however old it is."""
+    monkeypatch.setattr(bridge, "KEPT", 3)
+    first = steps.send(steps.bridge.begin(asked(id=1)))
+    steps.answer(first, "v1")
+    for number in range(2, 12):
+        name = steps.send(steps.bridge.begin(asked(id=number)))
+        steps.answer(name, f"v{number}")
+        steps.tell(f"v{number}", "canceled")
+    assert len(steps.bridge._by_client) <= 4
+    steps.fill("v1", "0.005")
+    assert steps.told[-1][0] == "fill"

@@ -23,12 +23,10 @@ def ask(kimera: Any, served: Served, *more: str, markets: tuple[str, ...] = MARK
 @pytest.fixture
 def quiet(served: Served) -> Any:
     """Both venues with a background that does nothing, so that their books stand still."""
-    for venue in ("binance", "kraken"):
-        served.ask(f"/{venue}/flow", {"rate": 0})
+    served.flow(False, "binance", "kraken")
     yield served
     served.clear()
-    for venue in ("binance", "kraken"):
-        served.ask(f"/{venue}/flow", {"rate": 100})
+    served.flow(True, "binance", "kraken")
 
 
 def union(

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import psutil
 import pytest
-
-if TYPE_CHECKING:
-    from live_server import Served
+from live_server import Served, paced
+from watched import Watched, order
 
 MARKETS = {"binance/BTCUSDT": "BTC/USDT", "kraken/BTCUSD": "BTC/USD"}
 LIVELY = (
-    "--strategy",
-    "grid",
-    "--set",
-    "portfolio.cash=100000",
-    "--set",
-    "risk.max_orders_per_s=4",
+    *("--strategy", "grid", "--set", "portfolio.cash=100000"),
+    *paced("binance", "kraken"),
 )
+TRADER = '''"""Buys and sells at once, and has one order far from the market.
+
+What the grid's cancels of young orders count at Kraken leaves it few orders there to be filled.
+"""
+
+from kimera_cli.strategies import Market, Strategy
+
+INTERVAL_NS = 100_000_000
+
+
+class Trader(Strategy):
+    def on_wake(self, market: Market) -> None:
+        if not market.has_market:
+            return
+        if not market.orders:
+            market.buy(round(market.best_bid * 0.98), 0.001, tif="post_only")
+        elif len(market.orders) == 1 and market.position < 0.0015:
+            market.buy(round(market.best_ask * 1.005), 0.002, tif="ioc")
+        elif len(market.orders) == 1:
+            market.sell(round(market.best_bid * 0.995), 0.001, tif="ioc")
+'''
 
 
 def args(served: Served, *more: str) -> list[str]:
@@ -35,6 +49,12 @@ def args(served: Served, *more: str) -> list[str]:
     return [*run, "--keys", str(served.keys), "--format", "jsonl", *more]
 
 
+def trader(kimera: Any) -> tuple[str, ...]:
+    """Return the words of a strategy that is filled at once."""
+    (kimera.folder / "trader.py").write_text(TRADER)
+    return ("--strategy", "trader.py", *LIVELY[2:])
+
+
 def summary(result: Any) -> dict[str, Any]:
     """Return the run's summary; the test fails with what was said when there is none."""
     assert result.code == 0, result.err
@@ -42,18 +62,37 @@ def summary(result: Any) -> dict[str, Any]:
     return dict(found)
 
 
+@contextmanager
+def watched(kimera: Any, words: list[str]) -> Iterator[Watched]:
+    """Watch a run, and leave nothing of it."""
+    run = Watched(kimera.start(*words))
+    try:
+        yield run
+    finally:
+        run.stop()
+
+
+def filled(instrument: str) -> Any:
+    return lambda r: r["type"] == "fill" and r["instrument"] == instrument
+
+
 @pytest.mark.parametrize("shape", ["single", "split", "threads"])
 def test_paper_trading_in_every_shape(kimera: Any, served: Served, shape: str) -> None:
-    result = kimera(*args(served, "--shape", shape, "--for", "4s", "--set", "run.stages=true"))
-    told = summary(result)
+    words = args(served, *trader(kimera), "--shape", shape, "--for", "1h")
+    words += ["--set", "run.stages=true"]
+    with watched(kimera, words) as run:
+        for market in ("binance/BTCUSDT", "kraken/XBTUSD"):
+            run.until(filled(market))
+        told = run.end()
+        run.until(lambda record: record["type"] == "end")
     assert told["events"] > 100
     books = told["feed"]["books"]
     assert {name: (b["good"], b["gaps"]) for name, b in books.items()} == {
         name: (True, 0) for name in books
     }
     assert len(books) == 2
-    (wire,) = [s for s in result.records("stage") if s["stage"] == "wire_to_event"]
-    assert wire["count"] > 100
+    (wire,) = [r for r in run.records if r["type"] == "stage" and r["stage"] == "wire_to_event"]
+    assert wire["count"] > 0
     assert wire["under"] == 0
     assert told["fidelity"]["clocks"].keys() == {"binance", "kraken"}
     assert not any((kimera.folder / "runs").glob("*/intents*"))
@@ -79,18 +118,21 @@ def signed(fills: list[dict[str, Any]], name: str, qty: str, side: str) -> Count
 
 def test_live_orders_are_what_the_venues_know(kimera: Any, served: Served) -> None:
     before = [truth(served, what) for what in ("orders", "fills")]
-    result = kimera(*args(served, *LIVELY, "--execute", "live", "--for", "8s"))
-    told = summary(result)
+    words = args(served, *trader(kimera), "--execute", "live", "--for", "1h")
+    with watched(kimera, words) as run:
+        for at in ("binance/BTCUSDT", "kraken/XBTUSD"):
+            run.until(filled(at), times=5)
+        told = run.end()
     orders = [each for each in truth(served, "orders") if each not in before[0]]
     fills = [each for each in truth(served, "fills") if each not in before[1]]
-    said = result.records("fill")
-    assert len(fills) > 3, "a lively market fills a grid"
+    said = [record for record in run.records if record["type"] == "fill"]
     mine = signed(said, "instrument", "qty", "side")
     theirs = signed(fills, "symbol", "qty", "side")
     assert {MARKETS_BY[k]: v for k, v in mine.items()} == dict(theirs)
     assert len(said) == len(fills)
     assert position_fits(said, fills)
     assert not [o for o in orders if o["status"] == "open"], "a stop takes orders back"
+    assert not without_end(run.records)
     names = [o["client_id"] for o in orders]
     assert len(set(names)) == len(names), "no order twice"
     for venue, fared in told["feed"]["orders"].items():
@@ -101,6 +143,19 @@ def test_live_orders_are_what_the_venues_know(kimera: Any, served: Served) -> No
     page = (kimera.folder / told["report"]).read_text()
     assert "Orders at venues" in page
     assert "Live feed" in page
+
+
+def without_end(records: list[dict[str, Any]]) -> set[int]:
+    """Return the orders of which a run has told no end."""
+    begun, over = set(), set()
+    for each in records:
+        if each["type"] == "order":
+            ends = each["event"] in ("cancelled", "rejected")
+            (over if ends else begun).add(each["order_id"])
+        elif each["type"] == "fill" and not float(each["left"]):
+            over.add(each["order_id"])
+    assert begun
+    return begun - over
 
 
 def position_fits(said: list[dict[str, Any]], fills: list[dict[str, Any]]) -> bool:
@@ -125,49 +180,39 @@ MARKETS_BY = {
 def test_a_killed_run_is_settled_by_the_next(kimera: Any, served: Served) -> None:
     """SIGKILL to all of it while orders rest: the next start takes them back before it trades."""
     words = args(served, *LIVELY, "--execute", "live", "--set", "live.dead_man_s=0")
-    process = kimera.start(*words, "--for", "1h")
-    assert process.stdout is not None
-    resting = 0
-    for line in process.stdout:
-        record = json.loads(line)
-        resting += record["type"] == "order" and record["event"] == "accepted"
-        if resting >= 4:
-            break
-    flow(served, 0)  # nothing shall fill what is left meanwhile
-    for pid in [*children(process.pid), process.pid]:
-        os.kill(pid, signal.SIGKILL)
-    process.communicate()
-    left = [o for o in truth(served, "orders") if o["status"] == "open"]
-    assert left, "the kill came while orders rested"
-    result = kimera(*words, "--for", "3s")
-    summary(result)
+    with watched(kimera, [*words, "--for", "1h"]) as first:
+        first.until(lambda r: r["type"] == "order" and r["event"] == "accepted", times=4)
+        left = first.kill_while_resting(
+            lambda: [o for o in truth(served, "orders") if o["status"] == "open"],
+            lambda live: served.flow(live, "binance", "kraken"),
+        )
+    # An order may be in doubt for some seconds, and the book of the still market ages meanwhile.
+    run = Watched(kimera.start(*words, "--for", "1h", "--set", "risk.stale_after=1h"))
+    try:
+        for market in ("binance/BTCUSDT", "kraken/XBTUSD"):
+            run.until(order(market, "submitted"))
+        told = run.end()
+    finally:
+        run.stop()
+    assert all(told["feed"]["orders"][venue]["joined"] for venue in ("binance", "kraken"))
     assert not [o for o in truth(served, "orders") if o["status"] == "open"]
-    flow(served, 100)
-    notices = [n["message"] for n in result.records("notice") if n["code"] == "run.left_over"]
+    served.flow(True, "binance", "kraken")
+    notices = [r["message"] for r in run.records if r.get("code") == "run.left_over"]
     names = {order["client_id"] for order in left}
-    assert names <= set(re.findall(r"km\w{16}", " ".join(notices))), (left, result.err)
-
-
-def flow(served: Served, rate: float) -> None:
-    """Set how lively the background of both venues is."""
-    for venue in ("binance", "kraken"):
-        served.ask(f"/{venue}/flow", {"rate": rate})
-
-
-def children(pid: int) -> list[int]:
-    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    assert names <= set(re.findall(r"km\w{16}", " ".join(notices))), (left, notices)
 
 
 def test_a_foreign_order_is_told_of_and_left_alone(kimera: Any, served: Served) -> None:
     placed = served.ask(
         "/binance/order", {"symbol": "BTC/USDT", "side": "buy", "qty": "0.01", "price": "45000"}
     )
-    result = kimera(*args(served, *LIVELY, "--execute", "live", "--for", "2s"))
-    summary(result)
-    notices = {n["code"]: n["message"] for n in result.records("notice")}
-    assert str(placed["id"]) in notices.get("run.not_ours", ""), notices
-    (order,) = [o for o in truth(served, "orders") if o["status"] == "open"]
-    served.ask("/binance/cancel", {"account": "client", "order_id": order["id"]})
+    with watched(kimera, args(served, *LIVELY, "--execute", "live", "--for", "1h")) as run:
+        at = run.until(lambda r: r["type"] == "notice" and r["code"] == "run.not_ours")
+        assert str(placed["id"]) in run.records[at - 1]["message"]
+        run.until(order("binance/BTCUSDT"), at)
+        run.end()
+    (left,) = [o for o in truth(served, "orders") if o["status"] == "open"]
+    served.ask("/binance/cancel", {"account": "client", "order_id": left["id"]})
 
 
 @pytest.mark.parametrize(
@@ -221,10 +266,11 @@ def test_a_market_that_stands_still_is_refused(kimera: Any, served: Served, exec
 
 def test_a_paper_run_without_a_network_has_a_venue_server_of_its_own(kimera: Any) -> None:
     """Nothing but one command: no market, no server, no keys."""
-    result = kimera("run", "--source", "venue", "--for", "2s", "--format", "jsonl")
+    ends = ("--events", "100", "--for", "1h")
+    result = kimera("run", "--source", "venue", *ends, "--format", "jsonl")
     told = summary(result)
     assert told["feed"]["books"]["binance/BTCUSDT"]["good"]
-    assert told["events"] > 20
+    assert told["events"] >= 100
     assert "a venue server of this run alone" in result.err
     assert not any((kimera.home / "orders").glob("*")), "paper orders have no account"
 
@@ -232,11 +278,11 @@ def test_a_paper_run_without_a_network_has_a_venue_server_of_its_own(kimera: Any
 def test_orders_at_an_embedded_server_go_over_its_protocols_and_leave_no_account(
     kimera: Any,
 ) -> None:
-    result = kimera(
-        "run", "--source", "venue", "--server", "embedded", "--execute", "live",
-        "--market", "binance/BTCUSDT", *LIVELY, "--for", "4s", "--format", "jsonl",
-    )  # fmt: skip
-    told = summary(result)
+    words = ["run", "--source", "venue", "--server", "embedded", "--execute", "live"]
+    words += ["--market", "binance/BTCUSDT", *LIVELY, "--for", "1h", "--format", "jsonl"]
+    with watched(kimera, words) as run:
+        run.until(order("binance/BTCUSDT"))
+        told = run.end()
     orders = told["feed"]["orders"]["binance"]
     assert orders["gate_to_bytes_ns"]["p50"] > 0, orders
     assert not orders["stays"]

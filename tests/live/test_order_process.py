@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kimera_cli.engine.arrivals import Arrival
 from kimera_cli.engine.outbound import CLOSED
 from kimera_cli.errors import VenueError
+from kimera_cli.live.joining import Joining, first_of
 from kimera_cli.live.orders import _Process
+from kimera_cli.venues.clients.world import World
 
 
 class Side:
@@ -25,6 +28,7 @@ class Side:
         self.over = asyncio.Event()
         self.closed = False
         self.stream = self
+        self.joined = True
 
     async def _run(self) -> None:
         await asyncio.sleep(0)
@@ -41,6 +45,16 @@ class Side:
 
     def fared(self) -> dict[str, Any]:
         return {"closed": self.closed}
+
+
+def joining(side: Side) -> Joining:
+    """An account that is there at once."""
+
+    async def attempt() -> Arrival:
+        return Arrival(side.venue, 0, 0)
+
+    world = World(lambda: 0, lambda: 0, bytes, lambda error: None)
+    return Joining(side.venue, attempt, lambda arrival: None, world)
 
 
 class Ring:
@@ -61,7 +75,10 @@ async def ended_by(what: str) -> tuple[Any, list[Side], Ring]:
     """Run the process until this happens; return what it came to."""
     here, there = Pipe()
     sides, answers = [Side("kraken"), Side("okx")], Ring()
-    process = _Process(there, dict(enumerate(sides)), Ring(), answers)  # type: ignore[arg-type]
+    joinings = [joining(side) for side in sides]
+    await first_of(joinings)
+    accounts: Any = dict(enumerate(sides))
+    process = _Process(there, accounts, joinings, Ring(), answers)  # type: ignore[arg-type]
     work = asyncio.ensure_future(process.run())
     await asyncio.sleep(0)
     if what == "stop":

@@ -212,9 +212,8 @@ AUDIT = (
 SILENCE = (
     Mutant(
         "any answer of the venue proves that nothing has happened", f"{_F}/sync.py",
-        'self.counts.proved += self.good and int(message[0]["seq"]) == int(self.row["last"])',
-        "self.counts.proved += self.good",
-        f"{_T}/test_live_server.py -k 'stands_still and stays'",
+        "self.counts.proved += self.good and same", "self.counts.proved += self.good",
+        f"{_T}/test_still_markets.py -k 'forgotten or differs' {_T}/test_proof.py",
     ),
     Mutant(
         "the second answer of a market that stands still may be long in coming", f"{_F}/attend.py",
@@ -223,9 +222,44 @@ SILENCE = (
     ),
     Mutant(
         "a connection that is silent for good reason is given up", f"{_F}/client.py",
-        "return self.counts.messages - self.counts.echoes + self.attending.proofs",
-        "return self.counts.messages - self.counts.echoes",
-        f"{_T}/test_live_server.py -k 'stands_still and stays'",
+        "return self.counts.messages - echoes + self.attending.proofs",
+        "return self.counts.messages - echoes",
+        f"{_T}/test_still_markets.py -k stays",
+    ),
+    Mutant(
+        "a connection of trades is given up because they stand still", f"{_F}/client.py",
+        "echoes = self.counts.echoes if self.link.booked else 0", "echoes = self.counts.echoes",
+        f"{_T}/test_still_markets.py -k trades",
+    ),
+    Mutant(
+        "a venue without heartbeats is not asked if it lives", f"{_F}/client.py",
+        "return not link.booked and now - since_ns >=", "return now < 0 and now - since_ns >=",
+        f"{_T}/test_still_markets.py -k trades",
+    ),
+    Mutant(
+        "one answer that differs is the last question", f"{_F}/attend.py",
+        "_ASKED = (0.5, 0.6, 0.8)", "_ASKED = (0.5,)",
+        f"{_T}/test_still_markets.py -k differs",
+    ),
+    Mutant(
+        "kraken: a still book is never told again", f"{_F}/sync_crc.py",
+        "        if same:\n            self.counts.proved += 1\n            return []\n", "",
+        f"{_T}/test_still_markets.py -k 'stays and kraken'",
+    ),
+    Mutant(
+        "kraken: another book than ours is a proof", f"{_F}/sync_crc.py",
+        "same = compared and self.is_ours(message, DEPTH)", "same = compared",
+        f"{_T}/test_still_markets.py -k 'forgotten and kraken'",
+    ),
+    Mutant(
+        "kraken: a channel that tells nothing of what changes is trusted", f"{_F}/sync_crc.py",
+        "if heard_ns != before_ns:", "if heard_ns > 0:",
+        f"{_T}/test_still_books.py",
+    ),
+    Mutant(
+        "a channel that does not come back is not noticed", f"{_F}/prove.py",
+        "elif now - asked_ns >= AGAIN_S * _NS:", "elif now < 0:",
+        f"{_T}/test_still_books.py",
     ),
     Mutant(
         "a silent channel is not noticed", f"{_F}/attend.py",
@@ -234,7 +268,7 @@ SILENCE = (
     ),
     Mutant(
         "a silent book stays shown", f"{_F}/intake.py",
-        'self._show(book.lose("the channel is silent", ts_local_ns))', "self._show([])",
+        'self._show(book.lose(f"the channel is silent{told}", ts_local_ns))', "self._show([])",
         f"{_T}/test_attend.py",
     ),
     Mutant(

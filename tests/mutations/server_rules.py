@@ -239,6 +239,11 @@ MONEY = (
         _EXCHANGE,
     ),
     Mutant(
+        "sums are not looked at after a request", f"{_S}/invariants.py",
+        "        if amount:\n", "        if amount == 10**40:\n",
+        _EXCHANGE,
+    ),
+    Mutant(
         "the conservation check does not look at holds", f"{_S}/invariants.py",
         "if balance.held != wanted or balance.free < 0 or balance.held < 0:",
         "if balance.free < 0 or balance.held < 0:",

@@ -198,21 +198,33 @@ def ring(folder: Path, seed: int, total: int) -> dict[str, Any]:
 
 
 def kill(folder: Path, seed: int, total: int) -> dict[str, Any]:
-    """Kill one side after the other at random places, and start it again each time."""
+    """Kill one side after the other at random places, and start it again each time.
+
+    Until then the sides have no end, so that none is over before its turn comes on a busy machine;
+    at last both are killed and started again with one.
+    """
     rng = random.Random(seed)
     roles = {"writer": write_ring, "reader": read_ring}
-    alive = {name: start(role, folder, total, 1 + seed % 64) for name, role in roles.items()}
+    alive = {name: start(role, folder, 1 << 60, 1 + seed % 64) for name, role in roles.items()}
     judged: list[str] = []
     for number in range(KILLS):
-        block = wait_until(folder / "ring", total * (number + 1) // (KILLS + 2))
+        block = wait_until(folder / "ring", total * (number + 1) // KILLS)
         for _ in range(rng.randrange(2000)):
             block.word(TAIL_AT)
         name = rng.choice(list(roles))
-        os.kill(alive[name], signal.SIGKILL)
-        code = join(alive[name])
-        judged.append(f"{block.peer(name).state} {code}")  # type: ignore[arg-type]
-        alive[name] = start(roles[name], folder, total, 1 + rng.randrange(200))
-    return {"judged": judged, "codes": finish(list(alive.values())), **result(folder, total)}
+        judged.append(killed(alive[name], block, name))
+        alive[name] = start(roles[name], folder, 1 << 60, 1 + rng.randrange(200))
+    judged += [killed(alive[name], block, name) for name in roles]
+    end = block.word(TAIL_AT) + total // KILLS
+    codes = finish([start(role, folder, end, 64) for role in roles.values()])
+    return {"judged": judged, "codes": codes, "end": end, **result(folder, end)}
+
+
+def killed(child: int, block: Any, name: str) -> str:
+    """Kill one side; return what the other sees of it and how it ended."""
+    os.kill(child, signal.SIGKILL)
+    code = join(child)
+    return f"{block.peer(name).state} {code}"
 
 
 def wait_until(path: Path, tail: int) -> Any:

@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_cli import tables
-from kimera_cli.records import Dataset, Doctor, Fill, Metric, ProfileValue, Record
+from kimera_cli.records import (
+    BookSnapshot,
+    Dataset,
+    Doctor,
+    Fill,
+    Metric,
+    ProfileValue,
+    Record,
+    TradeRequest,
+)
 
 
 def fill(**changes: object) -> Fill:
@@ -73,6 +82,28 @@ def test_long_text_is_wrapped_in_its_own_column() -> None:
     lines = tables.table([record], 60, colour=False).splitlines()
     assert len(lines) > 2
     assert all(line.startswith(" " * 16) for line in lines[2:])
+
+
+def test_a_text_keeps_its_own_lines() -> None:
+    """A request as it is sent."""
+    request = "POST /order HTTP/1.1\r\nHost: example.org\r\n\r\nside=buy&quantity=0.01"
+    record = TradeRequest("okx", "example.org", request, "id", "BTC-USDT")
+    wide, narrow = (tables.table([record], width, colour=False) for width in (80, 40))
+    for text in (wide, narrow):
+        lines = [line.strip() for line in text.splitlines()]
+        at = next(i for i, line in enumerate(lines) if "Host: example.org" in line)
+        assert "POST /order HTTP/1.1" in lines[at - 1]
+        assert (lines[at + 1], lines[at + 2]) == ("", "side=buy&quantity=0.01")
+    other = tables.table([Doctor(item="a\nb", status="ok", found="", advice="")], 60, colour=False)
+    assert other.splitlines()[1].split() == ["a", "b", "ok"], "nobody forges a row"
+    assert "line" not in narrow, "a count from 1 that is 0 is none"
+
+
+def test_the_levels_of_a_book_are_rows() -> None:
+    book = BookSnapshot("okx", "BTC/USDT", 0, [["50", "0.125"], ["49.5", "1"]], [["51", "2"]])
+    text = tables.table([book], 60, colour=False)
+    first, second = (line.split() for line in text.splitlines()[1:])
+    assert (first, second) == (["okx", "BTC/USDT", "50", "0.125", "51", "2"], ["49.5", "1"])
 
 
 def test_types_get_a_table_each_in_order_of_appearance() -> None:

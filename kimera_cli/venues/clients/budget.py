@@ -38,7 +38,9 @@ class Rule:
     per_s: float
     kinds: frozenset[Kind] = ALL
     by_weight: bool = True
-    """False: each request counts one, whatever its weight."""
+    """False: each request counts its units, most often one, whatever its weight."""
+    never_refuses: frozenset[Kind] = frozenset()
+    """Kinds that are counted and do not wait: the venue takes them beyond the limit, too."""
 
 
 class _Bucket:
@@ -52,17 +54,21 @@ class _Bucket:
         self.left = min(self.rule.limit, self.left + gained)
         self.at_ns = now_ns
 
-    def cost(self, kind: Kind, weight: int) -> float:
+    def cost(self, kind: Kind, weight: int, units: int) -> float:
         if kind not in self.rule.kinds:
             return 0.0
-        return float(weight if self.rule.by_weight else 1)
+        return float(weight if self.rule.by_weight else units)
 
-    def wait_ns(self, kind: Kind, weight: int) -> int:
+    def charge(self, cost: float) -> None:
+        """Take units off; what is counted beyond the limit is at most the limit once more."""
+        self.left = max(-self.rule.limit, self.left - cost)
+
+    def wait_ns(self, kind: Kind, weight: int, units: int) -> int:
         """Return how long until a request fits; what costs more than a bucket waits for a full
         one.
         """
-        cost = self.cost(kind, weight)
-        if not cost:
+        cost = self.cost(kind, weight, units)
+        if not cost or kind in self.rule.never_refuses:
             return 0
         needed = min(self.rule.limit, cost + RESERVED[kind] * self.rule.limit)
         missing = needed - self.left
@@ -91,18 +97,25 @@ class Budget:
         now = self.world.monotonic_ns()
         self._buckets = {rule.name: _Bucket(rule, now) for rule in self.rules}
 
-    async def take(self, kind: Kind, weight: int = 1) -> None:
+    def takes(self, kind: Kind, weight: int = 1, units: int = 1) -> bool:
+        """Count a request that may be sent at once; False, and nothing counted, when it must wait.
+
+        VenueError `venue.banned` during a ban.
+        """
+        return not self._queue and self._charge(kind, weight, units) == 0
+
+    async def take(self, kind: Kind, weight: int = 1, units: int = 1) -> None:
         """Wait until a request may be sent, and count it; VenueError `venue.banned` during a ban.
 
         Whoever waits goes by kind (cancel, place, query), then in the order of asking.
         """
-        if not self._queue and self._charge(kind, weight) == 0:
+        if self.takes(kind, weight, units):
             return
         entry = (_RANK[kind], next(self._numbers), asyncio.Event())
         heapq.heappush(self._queue, entry)
         waited = False
         try:
-            while (wait_ns := self._wait_ns(entry, kind, weight)) > 0:
+            while (wait_ns := self._wait_ns(entry, kind, weight, units)) > 0:
                 waited = True
                 await self._pause(wait_ns, entry[2])
         finally:
@@ -145,14 +158,16 @@ class Budget:
                 venue=self.venue,
             )
 
-    def _wait_ns(self, entry: tuple[int, int, asyncio.Event], kind: Kind, weight: int) -> int:
+    def _wait_ns(
+        self, entry: tuple[int, int, asyncio.Event], kind: Kind, weight: int, units: int
+    ) -> int:
         """Count the request and return 0; else return how long to wait before asking again."""
         if self._queue[0] is not entry:
             self.check()
             return _NS  # woken as soon as those before it have gone
-        return self._charge(kind, weight)
+        return self._charge(kind, weight, units)
 
-    def _charge(self, kind: Kind, weight: int) -> int:
+    def _charge(self, kind: Kind, weight: int, units: int) -> int:
         """Take a request's cost and return 0, or take nothing and return when it may fit, in ns."""
         now = self.world.monotonic_ns()
         if self.paused_until_ns:
@@ -163,10 +178,10 @@ class Budget:
         buckets = self._buckets.values()
         for bucket in buckets:
             bucket.refill(now)
-        longest = max((bucket.wait_ns(kind, weight) for bucket in buckets), default=0)
+        longest = max((bucket.wait_ns(kind, weight, units) for bucket in buckets), default=0)
         if longest == 0:
             for bucket in buckets:
-                bucket.left -= bucket.cost(kind, weight)
+                bucket.charge(bucket.cost(kind, weight, units))
         return longest
 
     async def _pause(self, wait_ns: int, woken: asyncio.Event) -> None:

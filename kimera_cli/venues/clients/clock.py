@@ -38,6 +38,8 @@ class VenueClock:
     """When the last probe came back, by the monotonic clock."""
     _filter: OffsetFilter = field(init=False)
     _offset: Offset | None = None
+    _certain_ns: int = 0
+    """The offset, where zero lies outside of its interval."""
     _ahead_ns: int = 0
     """Wall clock minus steady clock at the last probe."""
     _anew: bool = False
@@ -50,6 +52,8 @@ class VenueClock:
         if self._anew or self.stepped_ns:
             self._filter, self._anew = OffsetFilter(resolution_ns=self.resolution_ns), False
         self._offset = self._filter.add(sent_ns, venue_ns, venue_ns, received_ns)
+        certain = abs(self._offset.offset_ns) > self._offset.uncertainty_ns
+        self._certain_ns = self._offset.offset_ns if certain else 0
         self.probed_ns = self.world.monotonic_ns()
         self._ahead_ns = self.world.now_ns() - self.probed_ns
         return self._offset
@@ -70,15 +74,15 @@ class VenueClock:
     @property
     def correction_ns(self) -> int:
         """What is added to our time in requests."""
-        offset = self._offset
-        if offset is None:
-            return 0
-        certain = abs(offset.offset_ns) > offset.uncertainty_ns
-        return (offset.offset_ns if certain else 0) - self.stepped_ns
+        return self._certain_ns - self.stepped_ns
 
     def now_ns(self) -> int:
         """Return the venue's time."""
-        return self.world.now_ns() + self.correction_ns
+        now = self.world.now_ns()
+        if self._offset is None:
+            return now
+        step = now - self.world.monotonic_ns() - self._ahead_ns
+        return now + self._certain_ns - (step if abs(step) > STEP_NS else 0)
 
     @property
     def due(self) -> bool:

@@ -41,9 +41,6 @@ class Connection(asyncio.Protocol):
         """Requests that were written here."""
         self.idle_since_ns = 0
         self._waiter: asyncio.Future[Response] | None = None
-        self._clear()
-
-    def _clear(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._body = bytearray()
@@ -53,20 +50,26 @@ class Connection(asyncio.Protocol):
         """Whether a request can be written."""
         return self.transport is not None and not self.transport.is_closing()
 
-    async def exchange(self, request: bytes | memoryview) -> Response:
-        """Write a request and wait for its answer; Broken when there will be none."""
+    async def exchange(self, request: bytes | memoryview, answer_s: float) -> Response:
+        """Write a request and wait for its answer.
+
+        Broken when there will be none, TimeoutError when there is none in time.
+        """
         if self.transport is None or self.transport.is_closing() or self._waiter is not None:
             raise Broken("the connection is closed or in use")
-        self._clear()
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._headers, self._body = {}, bytearray()
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        self._waiter = waiter
         self.used += 1
-        self.transport.write(bytes(request))
+        self.transport.write(request)
+        guard = self._loop.call_later(answer_s, self._late)
         try:
-            return await self._waiter
-        except asyncio.CancelledError:
+            return await waiter
+        except (asyncio.CancelledError, TimeoutError):
             self.close()  # a late answer must not be taken for that of the next request
             raise
         finally:
+            guard.cancel()
             self._waiter = None
 
     def close(self) -> None:
@@ -78,7 +81,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is of no such class
+        self.transport = cast("asyncio.Transport", transport)  # aiofastnet's is of no such class
+        self._loop = asyncio.get_running_loop()
 
     def data_received(self, data: bytes) -> None:
         """Parse; bytes that nobody asked for end the connection."""
@@ -117,6 +121,10 @@ class Connection(asyncio.Protocol):
             self._waiter.set_result(Response(status, self._headers, bytes(self._body)))
         if not self._parser.should_keep_alive() and self.transport is not None:
             self.transport.close()
+
+    def _late(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(TimeoutError())
 
     def _fail(self, why: str) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -150,7 +150,7 @@ class KrakenApi(VenueApi):
 
     def read_order(self, txid: str, o: Mapping[str, Any]) -> VenueOrder:
         """Return an order."""
-        descr, raw = o["descr"], o["status"]
+        descr, raw, flags = o["descr"], o["status"], str(o.get("oflags", ""))
         kind = descr["ordertype"]
         return order_of(
             self,
@@ -160,9 +160,9 @@ class KrakenApi(VenueApi):
             client_id=text(o.get("cl_ord_id")),
             side=descr["type"],
             kind=kind if kind in ("limit", "market") else None,
-            tif="post_only" if "post" in str(o.get("oflags", "")) else None,
+            tif="post_only" if "post" in flags else None,
             price=above_zero(descr.get("price")) if kind == "limit" else None,
-            quantity=above_zero(o.get("vol")),
+            quantity=None if "viqc" in flags else above_zero(o.get("vol")),  # viqc: it is money
             filled=dec_or_none(o.get("vol_exec")),
             cost=dec_or_none(o.get("cost")),
             created_ns=s_ns(o.get("opentm")),

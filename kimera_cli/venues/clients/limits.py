@@ -13,6 +13,8 @@ KINDS: Mapping[str, frozenset[Kind]] = {
     "orders": ORDERS,
     "queries": frozenset({"query"}),
 }
+NO_CANCEL: frozenset[Kind] = frozenset({"cancel"})
+NONE: frozenset[Kind] = frozenset()
 DAY_S = 86_400
 PAUSE_S = 1.0
 """How long a venue is left alone that says "too many" without saying for how long."""
@@ -22,6 +24,7 @@ BAN_S = 120.0
 
 def budget_for(venue: str, world: World) -> Budget:
     """Return a venue's budget. Limits per day are the venue's to count: they outlast a process."""
+    by_age = rules_of(venue).cancel_by_age
     rules = tuple(
         Rule(
             f"{budget.scope} {budget.period_s} s",
@@ -29,6 +32,7 @@ def budget_for(venue: str, world: World) -> Budget:
             float(budget.period_s),
             KINDS[budget.scope],
             by_weight=budget.scope == "all",
+            never_refuses=NO_CANCEL if budget.scope == "orders" and by_age else NONE,
         )
         for budget in rules_of(venue).budgets
         if budget.scope in KINDS and budget.period_s < DAY_S

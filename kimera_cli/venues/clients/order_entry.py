@@ -69,9 +69,11 @@ class OrderEntry:
         """
         listing = self.session.listing(intent.symbol)
         make = self.request(intent, listing)
-        return await self._change(
+        self.session.ages.placed(intent.client_id)
+        outcome = await self._change(
             "place", make, release, lambda answer: self._api.read_place(answer, listing)
         )
+        return self._named(intent, outcome)
 
     async def cancel(self, intent: CancelIntent, release: Release | None = None) -> Outcome:
         """Cancel an order, by the venue's id where it is known."""
@@ -79,7 +81,11 @@ class OrderEntry:
         make = self.cancel_request(intent, listing)
         name = intent.venue_order_id or intent.client_id
         return await self._change(
-            "cancel", make, release, lambda answer: (self._api.read_cancel(answer) or name, None)
+            "cancel",
+            make,
+            release,
+            lambda answer: (self._api.read_cancel(answer) or name, None),
+            units=self.session.ages.of_cancel(name),
         )
 
     async def amend(
@@ -94,6 +100,7 @@ class OrderEntry:
             release,
             lambda answer: (self._api.read_amend(answer) or name, None),
             weight=query.weight,
+            units=self.session.ages.of_amend(name),
         )
 
     async def cancel_all(
@@ -110,6 +117,7 @@ class OrderEntry:
             release,
             lambda answer: ("all", None),
             weight=query.weight,
+            units=self.session.ages.of_cancel_all(),
         )
 
     async def find(self, client_id: str, symbol: str, since_ns: int) -> Lookup:
@@ -131,6 +139,10 @@ class OrderEntry:
         listing = self.session.listing(symbol)
         found = await self._orders(self._api.order(venue_order_id, listing))
         return next((o for o in found if o.venue_order_id == venue_order_id), None)
+
+    def warm(self, draft: Intent) -> None:
+        """Build a request that is not sent: the first order shall not wait for its wire."""
+        self.request(draft, self.session.listing(draft.symbol))(self.session.clock.now_ns())
 
     def request(self, intent: Intent, listing: Listing) -> Make:
         """Return what builds and signs a new order at a venue's time."""
@@ -161,10 +173,11 @@ class OrderEntry:
         """Return what amends an order; UsageError `usage.amend` when the venue cannot."""
         query = self._api.amend(intent, self.session.listing(intent.symbol), order)
         if query is None:
+            terms = (("price", intent.price), ("quantity", intent.quantity))
+            was = " and ".join(f"another {name}" for name, value in terms if value is not None)
             raise UsageError(
                 "usage.amend",
-                f"expected an amendment that {self._api.venue} can make, was price "
-                f"{intent.price}, quantity {intent.quantity}",
+                f"expected an amendment that {self._api.venue} can make, was {was}",
                 "cancel the order and place another",
             )
         return query
@@ -200,11 +213,18 @@ class OrderEntry:
     async def _orders(self, query: Query) -> list[VenueOrder]:
         """Return orders of a question; none when the venue says that it has no such order."""
         try:
-            return await self.session.ask_all(query, self._api.read_orders)
+            found = await self.session.ask_all(query, self._api.read_orders)
         except RefusedError as error:
             if error.verdict.reason is Reason.NOT_FOUND:
                 return []
             raise
+        self.session.ages.listed(found, self.session.clock.now_ns())
+        return found
+
+    def _named(self, intent: Intent, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Accepted):
+            self.session.ages.placed(intent.client_id, outcome.venue_order_id)
+        return outcome
 
     async def _change(
         self,
@@ -213,6 +233,7 @@ class OrderEntry:
         release: Release | None,
         read: Read,
         weight: int = 1,
+        units: int = 1,
     ) -> Outcome:
         def released(ts_ns: int) -> bytes:
             request = bytes(make(ts_ns))
@@ -221,7 +242,7 @@ class OrderEntry:
             return request
 
         try:
-            response = await self.session.send(kind, weight, released)
+            response = await self.session.send(kind, weight, released, units)
         except NotSentError as error:
             return Rejected(
                 reason=Reason.NO_ANSWER,

@@ -27,6 +27,8 @@ class Queries:
         listings: list[Listing | None] = [session.listing(s) for s in symbols] or [None]
         lists = [await session.ask_all(api.open_orders(one), api.read_orders) for one in listings]
         wanted = {one.instrument.symbol for one in listings if one is not None}
+        for orders in lists:
+            session.ages.listed(orders, session.clock.now_ns())
         found = {order.venue_order_id: order for orders in lists for order in orders}
         return [o for o in found.values() if not wanted or o.symbol in wanted]
 

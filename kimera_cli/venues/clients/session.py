@@ -16,6 +16,7 @@ import msgspec
 from kimera_cli.errors import DataError, VenueError
 from kimera_cli.feeds.backoff import Backoff
 from kimera_cli.plain_text import excerpt
+from kimera_cli.venues.clients.ages import Ages
 from kimera_cli.venues.clients.api import Answer, Listing, Page, Refusal, VenueApi
 from kimera_cli.venues.clients.budget import Budget, Kind
 from kimera_cli.venues.clients.clock import PROBES, VenueClock
@@ -29,6 +30,7 @@ from kimera_cli.venues.clients.values import UnreadableError
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.orders.outcome import Handling, Reason
 from kimera_cli.venues.orders.reasons import Verdict, judge
+from kimera_cli.venues.orders.rules import rules_of
 
 T = TypeVar("T")
 ATTEMPTS = 4
@@ -74,6 +76,7 @@ class Session:
     ) -> None:
         self.api, self.transport, self.world, self.signer = api, transport, world, signer
         self.budget: Budget = budget_for(api.venue, world)
+        self.ages = Ages(rules_of(api.venue), world)
         self.clock = VenueClock(api.venue, world, api.time_step_ns)
         self.backoff = Backoff(first_s=0.1, most_s=5.0)
         self.redactor = Redactor()
@@ -136,9 +139,10 @@ class Session:
             await self.world.sleep(self.backoff.wait_s(attempt, self.world.random))
         raise AssertionError("the last attempt returns or raises")
 
-    async def send(self, kind: Kind, weight: int, make: Make) -> Response:
+    async def send(self, kind: Kind, weight: int, make: Make, units: int = 1) -> Response:
         """Wait for the budget, build and sign with the venue's time, and send once."""
-        await self.budget.take(kind, weight)
+        if not self.budget.takes(kind, weight, units):
+            await self.budget.take(kind, weight, units)
         async with self._lane:
             response = await self.transport.exchange(self.host, make(self.clock.now_ns()))
         self.answered += 1

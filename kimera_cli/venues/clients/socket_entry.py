@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from itertools import count
 
 from kimera_cli.errors import VenueError
@@ -27,6 +26,7 @@ from kimera_cli.venues.clients.order_entry import (
 from kimera_cli.venues.clients.rest import parsed
 from kimera_cli.venues.clients.session import NO_SHAPE, Session
 from kimera_cli.venues.clients.socket_talk import TALKS, Heard, Talk
+from kimera_cli.venues.clients.waiting import Waiting
 from kimera_cli.venues.clients.websocket import Socket, connected
 from kimera_cli.venues.orders.lookup import expiry_ns
 from kimera_cli.venues.orders.outcome import CancelIntent, Intent, Outcome, Reason, Unknown
@@ -34,6 +34,10 @@ from kimera_cli.venues.wire.order_wire import OrderWire
 
 ANSWER_S = 5.0
 LOGIN_S = 5.0
+PING_S = 4.0
+"""Pings are this often, where the venue does not want them more often."""
+SILENCE_S = 10.0
+"""A connection that brings nothing for so long, not even an answer to a ping, is half open."""
 TICK_S = 0.25
 _NS = 1_000_000_000
 MakeNumbered = Callable[[int, int], bytes | memoryview]
@@ -50,7 +54,7 @@ class SocketEntry(OrderEntry):
 
     def __init__(self, session: Session, answer_s: float = ANSWER_S) -> None:
         super().__init__(session)
-        self.answer_s = answer_s
+        self.answer_s, self.silence_s = answer_s, SILENCE_S
         self.up = asyncio.Event()
         """Set while orders go over the websocket."""
         self.connections = 0
@@ -58,9 +62,11 @@ class SocketEntry(OrderEntry):
         """Requests that went over the websocket."""
         self._talk: Talk = TALKS[session.api.venue](session)
         self._socket: Socket | None = None
+        self._redactor = session.redactor
+        """Takes out of messages what the venue says back of what proves who asks."""
         self._spoken_wires: dict[str, OrderWire] = {}
         self._numbers = count(1)
-        self._waiting: dict[int, asyncio.Future[Heard]] = {}
+        self._waiting: Waiting[Heard] = Waiting()
         self._logged_in = asyncio.Event()
         self._refused = ""
         self._stop = asyncio.Event()
@@ -86,6 +92,13 @@ class SocketEntry(OrderEntry):
             self.session.world.report(self._lost(why))
             await self._nap(self._backoff.wait_s(max(0, attempt - 1), self.session.world.random))
 
+    def warm(self, draft: Intent) -> None:
+        """Build requests that are not sent, for both ways."""
+        super().warm(draft)
+        listing = self.session.listing(draft.symbol)
+        if self._is_up and self._talk.can(listing):
+            self._spoken_wire(listing).place(*terms_of(draft, listing), self.session.clock.now_ns())
+
     def stop(self) -> None:
         """End the connection and `run`; what waits for an answer becomes Unknown."""
         self._stop.set()
@@ -102,8 +115,9 @@ class SocketEntry(OrderEntry):
         def make(ts_ns: int, number: int) -> memoryview:
             return wire.place(*terms, ts_ns, number)
 
+        self.session.ages.placed(intent.client_id)
         said = await self._say("place", make, release, "")
-        return await super().place(intent, release) if said is None else said
+        return await super().place(intent, release) if said is None else self._named(intent, said)
 
     async def cancel(self, intent: CancelIntent, release: Release | None = None) -> Outcome:
         """Cancel an order, over the websocket when it is up."""
@@ -117,7 +131,7 @@ class SocketEntry(OrderEntry):
             return wire.cancel(ts_ns, client_id=by_client, venue_id=by_venue, request_id=number)
 
         name = intent.venue_order_id or intent.client_id
-        said = await self._say("cancel", make, release, name)
+        said = await self._say("cancel", make, release, name, self.session.ages.of_cancel(name))
         return await super().cancel(intent, release) if said is None else said
 
     @property
@@ -125,39 +139,46 @@ class SocketEntry(OrderEntry):
         return self.up.is_set() and self._socket is not None and self._socket.is_open
 
     async def _say(
-        self, kind: Kind, make: MakeNumbered, release: Release | None, name: str
+        self,
+        kind: Kind,
+        make: MakeNumbered,
+        release: Release | None,
+        name: str,
+        units: int = 1,
     ) -> Outcome | None:
         """Write one request and wait for its answer; None: nothing was written."""
         session, number = self.session, next(self._numbers)
-        await session.budget.take(kind)
+        if not session.budget.takes(kind, 1, units):
+            await session.budget.take(kind, 1, units)
         socket = self._socket
         if socket is None or not self._is_up:
             return None
         ts_ns = session.clock.now_ns()
-        request = bytes(make(ts_ns, number))
+        request = make(ts_ns, number)
         if release is not None:
             release(Signed(ts_ns, expiry_ns(session.api.venue, ts_ns)))
-        loop = asyncio.get_running_loop()
-        answer = self._waiting[number] = loop.create_future()
-        socket.send(request)
-        self.spoken += 1
-        guard = loop.call_later(self.answer_s, _too_late, answer, self.answer_s)
+        answer = self._waiting.ask(number, self.answer_s)
         try:
+            socket.send(request)
+            self.spoken += 1
             heard = await answer
         except VenueError as error:
             return Unknown(why=Reason.NO_ANSWER, detail=str(error), ts_ns=session.clock.now_ns())
         finally:
-            guard.cancel()
-            self._waiting.pop(number, None)
-        seen = partial(_shown, heard.answer)
-        return outcome_of(session, heard.answer, seen, lambda _: (heard.name or name, None))
+            self._waiting.drop(number)
+        return outcome_of(
+            session,
+            heard.answer,
+            lambda: _shown(heard.answer),
+            lambda _: (heard.name or name, None),
+        )
 
     async def _connection(self) -> str:
         """Connect, log in, and stay until the connection ends; return why it did."""
         session = self.session
         self._talk = TALKS[session.api.venue](session)
         self._logged_in, self._refused = asyncio.Event(), ""
-        await self._talk.prepare()
+        await self._prepare()
         socket = self._socket = await connected(
             session.transport.addresses, self._talk.url, self._hear
         )
@@ -169,6 +190,10 @@ class SocketEntry(OrderEntry):
             return socket.ended.result()
         finally:
             socket.close("left")
+
+    async def _prepare(self) -> None:
+        await self._talk.prepare()
+        self._redactor = self.session.redactor.also(self._talk.token)
 
     async def _log_in(self, socket: Socket) -> None:
         messages = self._talk.login(self.session.clock.now_ns())
@@ -189,47 +214,54 @@ class SocketEntry(OrderEntry):
             )
 
     async def _keep(self, socket: Socket) -> None:
-        """Ping, and renew what expires, until the connection ends."""
+        """Ping, listen for silence, and renew what expires, until the connection ends."""
         now = self.session.world.monotonic_ns
-        pinged_ns = renewed_ns = now()
+        heard, heard_ns, pinged_ns, renewed_ns = socket.heard, now(), now(), now()
         while not socket.ended.done():
             await self._nap(TICK_S)
-            if now() - pinged_ns > self._talk.ping_every_s * _NS and not socket.ended.done():
+            if socket.heard != heard:
+                heard, heard_ns = socket.heard, now()
+            elif now() - heard_ns > self.silence_s * _NS:
+                socket.close(f"silence for {self.silence_s:g} s")
+                return
+            if now() - pinged_ns > min(self._talk.ping_every_s, PING_S) * _NS:
                 pinged_ns = now()
-                if text := self._talk.ping():
-                    socket.send(text)
-                else:
-                    socket.ping()
+                self._ping(socket)
             if self._talk.token_s and now() - renewed_ns > self._talk.token_s * _NS:
                 renewed_ns = now()
-                await self._talk.prepare()
+                await self._prepare()
+
+    def _ping(self, socket: Socket) -> None:
+        if socket.ended.done():
+            return
+        if text := self._talk.ping():
+            socket.send(text)
+        else:
+            socket.ping()
 
     def _hear(self, message: bytes) -> None:
         """Take in one message; one that cannot be read ends the connection."""
         if message == b"pong":
             return
         try:
-            heard = self._talk.hear(parsed(message))
+            heard = self._talk.hear(parsed(self._redactor.data(message)))
         except NO_SHAPE as error:
             if self._socket is not None:
                 self._socket.close(f"an unreadable message ({type(error).__name__})")
+            return
+        if heard.refused and self.up.is_set() and self._socket is not None:
+            self._socket.close(f"refused: {heard.refused}")  # a login that ended is made anew
             return
         if heard.refused:
             self._refused = heard.refused
         if heard.refused or heard.logged_in:
             self._logged_in.set()
-        waiting = self._waiting.get(heard.number)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(heard)
+        self._waiting.answer(heard.number, heard)
 
     def _lose(self) -> None:
         """Nothing that was asked over a connection is answered once it is gone."""
         self.up.clear()
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(
-                    VenueError("venue.no_answer", "the connection ended before an answer")
-                )
+        self._waiting.fail("the connection ended before an answer")
 
     def _spoken_wire(self, listing: Listing) -> OrderWire:
         symbol = listing.instrument.symbol
@@ -271,11 +303,6 @@ class SocketEntry(OrderEntry):
             "it is connected anew by itself; orders go by REST meanwhile",
             venue=self.session.api.venue,
         )
-
-
-def _too_late(answer: asyncio.Future[Heard], after_s: float) -> None:
-    if not answer.done():
-        answer.set_exception(VenueError("venue.no_answer", f"no answer for {after_s:g} s"))
 
 
 def _shown(answer: Answer) -> str:

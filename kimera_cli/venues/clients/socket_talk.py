@@ -39,6 +39,8 @@ class Talk(ABC):
     ping_every_s = 15.0
     token_s = 0.0
     """How long a token may be used; 0: there is none."""
+    token = ""
+    """The one that requests carry."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -93,10 +95,10 @@ class KrakenTalk(Talk):
     async def prepare(self) -> None:
         """A token is documented to be good for 15 minutes."""
         query = Query("POST", f"{PRIVATE}GetWebSocketsToken")
-        token = await self.session.ask(query, lambda a: str(a.json["result"]["token"]))
+        self.token = await self.session.ask(query, lambda a: str(a.json["result"]["token"]))
         signer = self.session.signer
         assert signer is not None
-        signer.account.set_token(token.encode())
+        signer.account.set_token(self.token.encode())
 
     def ping(self) -> bytes:
         """The venue's own ping."""

@@ -72,6 +72,8 @@ class PrivateStream:
         self._stop = asyncio.Event()
         self._socket: Socket | None = None
         self._dialect: StreamDialect | None = None
+        self._redactor = client.session.redactor
+        """Takes out of messages what the venue says back of what proves who asks."""
         self._begin()
 
     def _begin(self) -> None:
@@ -133,6 +135,7 @@ class PrivateStream:
         session = self.client.session
         dialect = self._dialect = self._make(session, self.client.account, self.interest.symbols)
         await dialect.prepare()
+        self._redactor = session.redactor.also(dialect.token)
         addresses = session.transport.addresses
         socket = self._socket = await connected(addresses, dialect.url, self._message)
         self.connections += 1
@@ -211,6 +214,7 @@ class PrivateStream:
         """Take in one message; one that cannot be read ends the connection."""
         dialect, socket = self._dialect, self._socket
         assert dialect is not None
+        message = self._redactor.data(message)
         try:
             told = dialect.read(message)
         except NO_SHAPE as error:
@@ -224,7 +228,7 @@ class PrivateStream:
     def _take(self, told: Told, dialect: StreamDialect) -> None:
         if told.lost:
             if told.refused:
-                self._refusal = _refused(dialect, self.client.session.redactor.text(told.lost))
+                self._refusal = _refused(dialect, told.lost)
             self._close(told.lost)
             return
         if told.logged_in:
@@ -244,7 +248,7 @@ class PrivateStream:
 
     def _close(self, why: str) -> None:
         if self._socket is not None:
-            self._socket.close(self.client.session.redactor.text(why))
+            self._socket.close(why)
 
     def _tell_down(self) -> None:
         ended = self._socket.ended if self._socket is not None else None

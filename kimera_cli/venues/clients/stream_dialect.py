@@ -46,6 +46,8 @@ class StreamDialect(ABC):
     ping_every_s = 15.0
     subscriptions = 1
     """How many confirmations there will be."""
+    token = ""
+    """The one that subscriptions carry."""
 
     def __init__(self, session: Session, account: str, symbols: Sequence[str]) -> None:
         self.session, self.account, self.symbols = session, account, symbols

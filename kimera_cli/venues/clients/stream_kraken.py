@@ -52,13 +52,13 @@ class KrakenStream(StreamDialect):
         """A token is good for 15 minutes before the subscription, and for its whole life after."""
         query = Query("POST", f"{PRIVATE}GetWebSocketsToken")
         self._pairs: dict[str, str] = {}
-        self._token = await self.session.ask(query, lambda a: str(a.json["result"]["token"]))
+        self.token = await self.session.ask(query, lambda a: str(a.json["result"]["token"]))
 
     def subscribe(self, ts_ns: int) -> list[bytes]:
         """Open orders come first; what was executed before is asked for."""
         params = {
             "channel": "executions",
-            "token": self._token,
+            "token": self.token,
             "snap_orders": True,
             "snap_trades": False,
         }

@@ -14,6 +14,8 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 
+from aiofastnet import create_connection
+
 from kimera_cli.errors import VenueError
 from kimera_cli.venues.clients.addresses import Addresses
 from kimera_cli.venues.clients.http import Broken, Connection, Response
@@ -63,14 +65,13 @@ class Transport:
         limit = self.answer_s if answer_s is None else answer_s
         sent_ns = self.world.now_ns()
         try:
-            async with asyncio.timeout(limit):
-                response = await connection.exchange(request)
+            got = await connection.exchange(request, limit)
         except TimeoutError:
             raise _no_answer(host, f"nothing for {limit:g} s", waited_s=limit) from None
         except Broken as error:
             raise _no_answer(host, str(error)) from None
         self._keep(host, connection)
-        return response._replace(sent_ns=sent_ns, received_ns=self.world.now_ns())
+        return Response(got.status, got.headers, got.body, sent_ns, self.world.now_ns())
 
     async def warm(self, host: str) -> None:
         """Open a connection before it is needed."""
@@ -106,7 +107,8 @@ class Transport:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.connect_s):
-                _, connection = await loop.create_connection(
+                _, connection = await create_connection(
+                    loop,
                     Connection,
                     endpoint.address,
                     endpoint.port,

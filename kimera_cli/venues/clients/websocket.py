@@ -18,7 +18,8 @@ LARGEST = 16 << 20
 _LOGGER = logging.getLogger("kimera.venues")
 _LOGGER.addHandler(logging.NullHandler())  # what picows says there is reported as VenueErrors
 _LOGGER.propagate = False
-_DATA = (WSMsgType.TEXT, WSMsgType.BINARY)
+_TEXT = WSMsgType.TEXT
+_DATA = (_TEXT, WSMsgType.BINARY)
 
 OnMessage = Callable[[bytes], None]
 
@@ -44,7 +45,7 @@ class Socket(WSListener):
         """Send a text message; VenueError `venue.no_connection` when the connection is gone."""
         if self._transport is None or self.ended.done():
             raise VenueError("venue.no_connection", "expected an open connection, was a closed one")
-        self._transport.send(WSMsgType.TEXT, bytes(text))
+        self._transport.send(_TEXT, text)
 
     def ping(self) -> None:
         """Send the protocol's own ping."""
@@ -66,7 +67,7 @@ class Socket(WSListener):
         """Hand on whole messages."""
         self.heard += 1
         kind = frame.msg_type
-        is_whole = kind is WSMsgType.TEXT and frame.fin and not self._parts
+        is_whole = kind is _TEXT and frame.fin and not self._parts
         if is_whole and frame.payload_size <= LARGEST and not self.ended.done():
             self._on_message(frame.get_payload_as_bytes())
             return

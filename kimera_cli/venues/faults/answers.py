@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from kimera_cli.venues.clients.socket_entry import SocketEntry
-from kimera_cli.venues.faults.scenario import Path, Scenario, expect, until
+from kimera_cli.venues.faults.scenario import Scenario, both_ways, expect, until
 from kimera_cli.venues.faults.stage import Stage
 from kimera_cli.venues.orders.client_id import IntentKey, client_id
 from kimera_cli.venues.orders.machine import Phase
@@ -27,17 +27,11 @@ BODIES: tuple[tuple[Action, dict[str, Any]], ...] = (
 )
 
 
-def _hurry(stage: Stage) -> None:
-    entry = stage.desk.client.entry
-    if isinstance(entry, SocketEntry):
-        entry.answer_s = SHORT_S
-
-
 async def _warm(stage: Stage) -> None:
     """Send an order that meets nothing, and wait no longer for answers than is needed after it."""
     state = await stage.order("0.9")
     expect(state.phase is Phase.OPEN, f"expected an open order, was {state.phase} {state.raw}")
-    _hurry(stage)
+    stage.hurry(SHORT_S)
 
 
 async def lost_before(stage: Stage) -> None:
@@ -188,25 +182,24 @@ async def there_already(stage: Stage) -> None:
     expect(stage.state(found).filled == found.filled, "expected each fill to count once")
 
 
-def _refuses_ids(rules: Rules) -> bool:
-    return rules.unique is not Unique.NEVER
-
-
-def _both(fault: str, text: str, play: object) -> list[Scenario]:
-    ways: tuple[Path, ...] = ("rest", "websocket")
-    return [Scenario(fault, way, text, play) for way in ways]  # type: ignore[arg-type]
+def _takes_any_id(rules: Rules) -> str:
+    return "it does not refuse a client id that it has seen" * (rules.unique is Unique.NEVER)
 
 
 SCENARIOS = [
-    *_both("F1", "lost on its way: proved absent; once more if asked; refused when late", lost),
-    *_both("F2", "executed, answer lost: found and adopted", lost_after),
-    *_both("F3", "answer later than the timeout: found; the late answer changes nothing", late),
+    *both_ways("F1", "lost on its way: proved absent; once more if asked; refused when late", lost),
+    *both_ways("F2", "executed, answer lost: found and adopted", lost_after),
+    *both_ways("F3", "answer later than the timeout: found; the late answer changes nothing", late),
     Scenario("F4", "rest", "answer empty, cut, HTML, without an id: found and adopted", unreadable),
     Scenario(
-        "F4", "websocket", "answer cut, or no text: found, connection made anew", unreadable_message
+        "F4",
+        "websocket",
+        "answer cut, or no text: found, connection made anew",
+        unreadable_message,
+        speaks=True,
     ),
     Scenario("F5", "rest", "HTTP 5xx, executed or not: looked up", failure),
-    Scenario(
-        "F9", "rest", "the id exists already: found and adopted", there_already, at=_refuses_ids
+    *both_ways(
+        "F9", "the id exists already: found and adopted", there_already, absent=_takes_any_id
     ),
 ]

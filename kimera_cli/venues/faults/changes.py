@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from kimera_cli.venues.faults.marks import CANCELED, PLACED
-from kimera_cli.venues.faults.scenario import Scenario, expect, until
+from kimera_cli.venues.faults.marks import PLACED
+from kimera_cli.venues.faults.scenario import Scenario, both_ways, expect, until
 from kimera_cli.venues.faults.stage import Stage
 from kimera_cli.venues.orders.machine import Phase
 from kimera_cli.venues.orders.outcome import FillUpdate, TimeInForce
@@ -46,12 +46,15 @@ async def ends_by_itself(stage: Stage) -> None:
         filled = Decimal("0.004") if tif == "ioc" else Decimal(0)
         now = stage.state(state)
         expect(now.filled == filled, f"{tif}: expected {filled} filled, was {now.filled}")
+    if not fill_or_kill:
+        stage.notes.append("it has no FOK")
 
 
 async def races(stage: Stage) -> None:
     """F12."""
     state = await stage.order()
-    stage.fault("request.after", "drop", CANCELED)
+    stage.hurry(0.25)
+    stage.fault_of_cancels("drop", carried_out=True)
     canceled = await stage.cancel(state)
     expect(canceled.phase is Phase.CANCELED, f"expected it canceled, was {canceled.phase}")
     state = await stage.order("1")
@@ -60,7 +63,7 @@ async def races(stage: Stage) -> None:
     told = f"expected it filled, was {late.phase} {late.filled}"
     expect((late.phase, late.filled) == (Phase.FILLED, Decimal("0.01")), told)
     state = await stage.order("1")
-    stage.fault("request.before", "delay", CANCELED, seconds=0.1)
+    stage.fault_of_cancels("delay", carried_out=False, seconds=0.1)
     canceling = asyncio.ensure_future(stage.cancel(state))
     await asyncio.sleep(0.03)
     stage.others("sell", "0.004")  # between the cancel's sending and its arrival
@@ -84,5 +87,5 @@ SCENARIOS = [
         ends_by_itself,
         listens=True,
     ),
-    Scenario("F12", "rest", "cancel lost, late, racing a fill: what is filled counts once", races),
+    *both_ways("F12", "cancel lost, late, racing a fill: what is filled counts once", races),
 ]

@@ -1,33 +1,31 @@
-"""A venue server with a moving market and a live feed of it; time moves by turns.
-
-`Shown` is what a strategy would see: books, and whether each is shown as good.
-"""
+"""A venue server with moving markets and a live feed of them; time moves by turns."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kimera_cli.data.checks.level_book import LevelBook
 from kimera_cli.errors import KimeraError
 from kimera_cli.feeds.attend import Patience
 from kimera_cli.feeds.audit import AuditPlan
 from kimera_cli.feeds.live import LiveFeed, Stream, World
 from kimera_cli.feeds.network import Host as Endpoint
-from kimera_cli.feeds.output import FunctionOutput
+from kimera_cli.feeds.output import FunctionOutput, Output
 from kimera_cli.feeds.rest import RestClient
 from kimera_cli.feeds.surroundings import Surroundings
 from kimera_cli.feeds.sync import SyncCounts
 from kimera_cli.instrument import Instrument
-from kimera_cli.layouts import ASK, BID, CLEAR, DEPTH, F_GAP, Events
+from kimera_cli.layouts import ASK, BID
 from kimera_cli.venues.faults.marks import BOOKS
 from kimera_cli.venues.faults.scenario import FaultFailedError, expect
+from kimera_cli.venues.faults.shown import Shown, take_all
 from kimera_cli.venues.faults.stage import listen
 from kimera_cli.venues.server.build import Setup, build_host
 from kimera_cli.venues.server.faults import Action, Hook, Rule
@@ -48,41 +46,42 @@ CALM = 200
 """Events without a fault before the market is stopped for the comparison."""
 
 
-class Shown:
-    """What a consumer of the feed sees."""
-
-    def __init__(self) -> None:
-        self.book, self.good, self.marks, self.events = LevelBook(), False, 0, 0
-
-    def take(self, events: Events, n: int) -> None:
-        """Take in events, as a strategy's book does."""
-        self.events += n
-        for event in events[:n]:
-            if event["kind"] == CLEAR:
-                self.book.clear(int(event["side"]))
-                self.good = not event["flags"] & F_GAP
-                self.marks += not self.good
-            elif event["kind"] == DEPTH:
-                self.book.set(int(event["side"]), int(event["px_ticks"]), int(event["qty_lots"]))
-
-
 @dataclass
 class FeedStage:
-    """One venue and a feed of its first market."""
+    """Venues and a feed of the first market of each. `screens` are what it shows of them; scenarios
+    are of one venue, which has no number.
+    """
 
     host: Host
     now_ns: int
     port: int = 0
     tls: ssl.SSLContext | None = None
-    shown: Shown = field(default_factory=Shown)
+    output: Output | None = None
+    """Where events go to instead of the screens."""
+    each_turn: Callable[[], None] = lambda: None
+    screens: list[Shown] = field(default_factory=list)
     reported: list[KimeraError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What a scenario has to say of this venue."""
     live: LiveFeed = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.screens = [Shown() for _ in self.host.venues]
+
+    @property
+    def venues(self) -> list[Venue]:
+        """All of them, by number."""
+        return list(self.host.venues.values())
 
     @property
     def venue(self) -> Venue:
         """The venue."""
-        (found,) = self.host.venues.values()
-        return found
+        return self.venues[0]
+
+    @property
+    def shown(self) -> Shown:
+        """What is shown of it."""
+        return self.screens[0]
 
     @property
     def name(self) -> str:
@@ -92,12 +91,16 @@ class FeedStage:
     @property
     def market(self) -> Market:
         """The market that is read."""
-        return self.venue.exchange.markets[0]
+        return _market(self.venue)
 
     @property
     def counts(self) -> SyncCounts:
         """What happened to the book so far."""
-        return self.live.states()[0].counts
+        return self.counts_of(0)
+
+    def counts_of(self, number: int) -> SyncCounts:
+        """What happened so far to the book of a venue."""
+        return self.live.states()[number].counts
 
     @property
     def connections(self) -> int:
@@ -137,12 +140,11 @@ class FeedStage:
             self.host.tick()
             for connection in self.live.connections:
                 connection.client.check()
+            self.each_turn()
             for _ in range(3):
                 await asyncio.sleep(0)
-        state = self.live.states()[0]
-        raise FaultFailedError(
-            f"{text}: not within 2 minutes; {state.reason} {sorted(self.codes())}"
-        )
+        reasons = " ".join(state.reason for state in self.live.states() if state.reason)
+        raise FaultFailedError(f"{text}: not within 2 minutes; {reasons} {sorted(self.codes())}")
 
     async def lost_and_regained(self, text: str) -> None:
         """Expect the book to be marked, and to be shown again once it is the venue's."""
@@ -151,40 +153,27 @@ class FeedStage:
         await self.turns(lambda: self.shown.good, f"{text}: shown again")
 
     def right(self) -> bool:
-        """Whether what is shown is what is at the venue."""
-        most = SHOWN_LEVELS.get(self.name, COMPARED)
-        books = self.venue.exchange.book(self.market.symbol)
-        for side, levels in zip((BID, ASK), books, strict=True):
-            if self.shown.book.top(side, most) != [tuple(level) for level in levels][:most]:
-                return False
-        return self.shown.good
+        """Whether what is shown is what is at the venues."""
+        return all(map(_is_right, self.venues, self.screens))
+
+    def stand_still(self) -> None:
+        """Let nothing happen on the markets any more."""
+        for venue in self.venues:
+            venue.background.clear()
 
     async def same(self) -> str:
         """Stop the market, and expect the book that is shown to be the venue's."""
         self.host.faults.clear()
         events = self.shown.events + CALM
         await self.turns(lambda: self.shown.events > events and self.shown.good, "in step again")
-        self.venue.background.clear()
+        self.stand_still()
         await self.turns(self.right, "expected the book to be the venue's")
         expect(self.venue.bugs == 0, "the venue server failed")
         levels = sum(len(self.shown.book.top(side, COMPARED)) for side in (BID, ASK))
         return f"{levels} levels, {self.shown.marks} times marked"
 
-    def instrument(self) -> Instrument:
-        """Return the market as the client has it."""
-        market, between = self.market, "-" if self.name in DASHED else ""
-        return Instrument(
-            venue=self.name,
-            symbol=f"{market.base}{between}{market.quote}",
-            kind="spot",
-            tick=market.tick,
-            lot=market.lot,
-            base=market.base,
-            quote=market.quote,
-        )
-
     def feed(self, rest: RestClient) -> LiveFeed:
-        """Return a feed of the market."""
+        """Return a feed of the markets."""
         chance = random.Random(1)
         around = Surroundings(
             lambda: self.now_ns,
@@ -198,27 +187,64 @@ class FeedStage:
             audits=AuditPlan(first_s=0.2, every_s=1.0, settle_s=0.5),
         )
         world = World(around, rest.fetch, self, patience, silence_s=5.0)
-        stream = Stream([self.instrument()], ("depth", "trade"))
-        return LiveFeed([stream], FunctionOutput(self.shown.take), world)
+        streams = [Stream([instrument(venue)], ("depth", "trade")) for venue in self.venues]
+        output = self.output or FunctionOutput(partial(take_all, self.screens))
+        return LiveFeed(streams, output, world)
+
+
+def instrument(venue: Venue) -> Instrument:
+    """Return a venue's first market as the client has it."""
+    market, between = _market(venue), "-" if venue.name in DASHED else ""
+    return Instrument(
+        venue=venue.name,
+        symbol=f"{market.base}{between}{market.quote}",
+        kind="spot",
+        tick=market.tick,
+        lot=market.lot,
+        base=market.base,
+        quote=market.quote,
+    )
+
+
+def _market(venue: Venue) -> Market:
+    return venue.exchange.markets[0]
+
+
+def _is_right(venue: Venue, shown: Shown) -> bool:
+    most = SHOWN_LEVELS.get(venue.name, COMPARED)
+    books = venue.exchange.book(_market(venue).symbol)
+    return shown.good and all(
+        shown.book.top(side, most) == [tuple(level) for level in levels][:most]
+        for side, levels in zip((BID, ASK), books, strict=True)
+    )
 
 
 @asynccontextmanager
 async def on_feed_stage(
-    name: str, now_ns: int, folder: Path | None = None
+    names: str | Sequence[str],
+    now_ns: int,
+    folder: Path | None = None,
+    *,
+    rate: float = RATE,
+    output: Output | None = None,
+    each_turn: Callable[[FeedStage], None] = lambda stage: None,
 ) -> AsyncIterator[FeedStage]:
-    """Serve a venue whose market moves, and bring a feed of it into step.
+    """Serve a venue, or several, whose markets move, and bring a feed of them into step.
 
-    With a folder, which is for its certificates, by TLS.
+    With a folder, which is for its certificates, by TLS. `output` is where events go to instead of
+    the screens, and `each_turn` what happens at each turn of time.
     """
+    venues = [names] if isinstance(names, str) else list(names)
     bugs: list[str] = []
 
     def bug(venue: str, where: str, error: Exception) -> None:
         bugs.append(f"{where}: {type(error).__name__}: {error}")
 
-    setup = Setup(venues=[name], seed=11, rate=RATE)
+    setup = Setup(venues=venues, seed=11, rate=rate)
     box: list[FeedStage] = []
     host = build_host(setup, lambda: box[0].now_ns if box else now_ns, bug)
-    stage = FeedStage(host, now_ns)
+    stage = FeedStage(host, now_ns, output=output)
+    stage.each_turn = partial(each_turn, stage)
     box.append(stage)
     listener = Listener(host)
     if folder is None:
@@ -231,7 +257,9 @@ async def on_feed_stage(
         stage.live = stage.feed(rest)
         running = asyncio.ensure_future(stage.live.run())
         try:
-            await stage.turns(lambda: stage.shown.good, "expected the book in step")
+            await stage.turns(
+                lambda: all(each.good for each in stage.screens), "expected every book in step"
+            )
             yield stage
         finally:
             stage.live.stop()

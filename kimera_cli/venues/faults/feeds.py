@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kimera_cli.venues.faults.feed_stage import FeedStage
-from kimera_cli.venues.faults.marks import BIDS, BY_SNAPSHOT, CHECKSUMS, WHOLE
+from kimera_cli.venues.faults.marks import BIDS, BY_SNAPSHOT, CHECKSUMS, COMPARED, WHOLE
 from kimera_cli.venues.faults.scenario import Scenario, expect
 
 CLOSED = 1012
@@ -36,10 +36,7 @@ async def wrong(stage: FeedStage) -> None:
         await stage.turns(lambda r=rule: r.spent, f"expected to {action}")  # type: ignore[misc]
         await stage.turns(lambda: stage.shown.good, f"{action}: expected the book again")
     await _crossed(stage)
-    if stage.name in CHECKSUMS:
-        before = stage.counts.lost
-        stage.fault_of_book("replace", pattern='"checksum":[0-9]+', body='"checksum":1')
-        await stage.turns(lambda: stage.counts.lost > before, "expected a wrong sum to be found")
+    await _wrong_sum(stage)
     if stage.name in WHOLE:
         await _old_book(stage)
     elif stage.name in BY_SNAPSHOT:
@@ -59,6 +56,26 @@ async def _crossed(stage: FeedStage) -> None:
     await stage.turns(lambda: stage.counts.crossed > before, "expected a crossed book to be found")
     expect(stage.shown.marks > marks, "expected the crossed book to be marked")
     await stage.turns(lambda: stage.shown.good, "expected the book again")
+
+
+async def _wrong_sum(stage: FeedStage) -> None:
+    """Let one change have another checksum, where the venue's have one."""
+    if stage.name not in CHECKSUMS:
+        stage.notes.append("its feed has no checksum")
+        return
+    await stage.turns(lambda: stage.shown.good, "expected the book before a wrong sum")
+    pattern, body = CHECKSUMS[stage.name]
+    counts, marks, events = stage.counts, stage.shown.marks, stage.shown.events
+    before = counts.checksums
+    rule = stage.fault_of_book("replace", pattern=pattern, body=body)
+    if stage.name in COMPARED:
+        await stage.turns(lambda: counts.checksums > before, "expected a wrong sum to be found")
+        expect(stage.shown.marks > marks, "expected the book to be marked")
+        stage.notes.append("wrong checksum found")
+        return
+    await stage.turns(lambda: rule.spent and stage.shown.events > events + MOVED, "a wrong sum")
+    expect(stage.shown.marks == marks, "expected the book to go by its numbers alone")
+    stage.notes.append("wrong checksum passed: its books go by their numbers")
 
 
 async def _old_book(stage: FeedStage) -> None:

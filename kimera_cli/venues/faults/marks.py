@@ -50,4 +50,31 @@ BIDS = {
 """A bid in a change of a book, and one at a price to be filled in, by venue."""
 BY_SNAPSHOT = frozenset({"binance"})
 """Venues whose book begins with an answer by REST."""
-CHECKSUMS = frozenset({"kraken"})
+SPOKEN = {
+    "binance": '"method":"order.place"',
+    "bybit": '"op":"order.create"',
+    "kraken": '"method":"add_order"',
+    "okx": '"op":"order"',
+}
+"""The message of a new order, at the venues that take orders by websocket."""
+SPOKEN_CANCELS = {
+    "binance": '"method":"order.cancel"',
+    "bybit": '"op":"order.cancel"',
+    "kraken": '"method":"cancel_order"',
+    "okx": '"op":"cancel-order"',
+}
+"""The message of a cancel there."""
+ANSWERED = {
+    "binance": '^{"id":"[0-9]+","status"',
+    "bybit": '"reqId":"[0-9]+".*"op":"order.',
+    "kraken": '"method":"(add|cancel)_order"',
+    "okx": '"op":"(cancel-)?order"',
+}
+"""The venue's answers to both."""
+CHECKSUMS = {
+    "kraken": ('"checksum":[0-9]+', '"checksum":1'),
+    "okx": ('"checksum":-?[0-9]+', '"checksum":1'),
+}
+"""A checksum in a change of a book, and a wrong one, at the venues whose feed has them."""
+COMPARED = frozenset({"kraken"})
+"""Venues whose checksum is what their book goes by. OKX's go by their numbers: it may send 0."""

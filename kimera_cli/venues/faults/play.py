@@ -23,8 +23,7 @@ GROUPS = ("answers", "refusals", "changes", "streams", "feeds", "clocks", "proce
 LIMIT_S = 600.0
 """Real seconds that one scenario may take: only against a hang."""
 NOT_HERE = "not at this venue"
-ORDERS_BY_SOCKET = frozenset({"F1", "F2", "F3", "F4"})
-"""Faults whose websocket path is that of orders; of others it is the private stream's."""
+NO_SOCKET = "orders go by REST alone"
 
 
 def scenarios() -> list[Scenario]:
@@ -70,8 +69,8 @@ def play_all(
 
 def _record(scenario: Scenario, venue: str, time: Time, *, tls: bool) -> Fault:
     passed: bool | None = True
-    if not _applies(scenario, venue):
-        return _fault(scenario, venue, None, NOT_HERE)
+    if why := absence(scenario, venue):
+        return _fault(scenario, venue, None, f"{NOT_HERE}: {why}")
     try:
         detail = f"{scenario.text} ({_played(scenario, venue, time, tls=tls)})"
     except FaultFailedError as error:
@@ -89,12 +88,11 @@ def _fault(scenario: Scenario, venue: str, passed: bool | None, detail: str) -> 
     )
 
 
-def _applies(scenario: Scenario, venue: str) -> bool:
-    return scenario.at(rules_of(venue)) and (not _by_socket(scenario) or has_socket(venue))
-
-
-def _by_socket(scenario: Scenario) -> bool:
-    return scenario.path == "websocket" and scenario.fault in ORDERS_BY_SOCKET
+def absence(scenario: Scenario, venue: str) -> str:
+    """Return why a scenario cannot happen at a venue, in words; empty where it can."""
+    if scenario.speaks and not has_socket(venue):
+        return NO_SOCKET
+    return scenario.absent(rules_of(venue))
 
 
 def _played(scenario: Scenario, venue: str, time: Time, *, tls: bool) -> str:
@@ -108,12 +106,15 @@ async def _play(scenario: Scenario, venue: str, time: Time, folder: Path, *, tls
     if scenario.feed is not None:
         async with on_feed_stage(venue, time.now_ns(), folder if tls else None) as market:
             await scenario.feed(market)
-            return await market.same()
+            return _told(await market.same(), market.notes)
     assert scenario.play is not None
-    by_socket = _by_socket(scenario)
-    async with on_stage(venue, time, folder, by_socket=by_socket, tls=tls) as stage:
+    async with on_stage(venue, time, folder, by_socket=scenario.speaks, tls=tls) as stage:
         if scenario.listens:
             await stage.listen(scenario.patience or PATIENCE)
         await scenario.play(stage)
         stage.host.faults.clear()
-        return await same(stage, foreign=scenario.foreign)
+        return _told(await same(stage, foreign=scenario.foreign), stage.notes)
+
+
+def _told(agreed: str, notes: Sequence[str]) -> str:
+    return "; ".join((agreed, *notes))

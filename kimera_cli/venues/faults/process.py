@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kimera_cli.venues.desk import Desk, Wish
-from kimera_cli.venues.faults.marks import PLACED
-from kimera_cli.venues.faults.scenario import Scenario, expect
-from kimera_cli.venues.faults.stage import Durability, Seat, Stage, Time
+from kimera_cli.venues.faults.scenario import both_ways, expect
+from kimera_cli.venues.faults.stage import Durability, Seat, Stage, Time, speak
 from kimera_cli.venues.faults.truth import same
 from kimera_cli.venues.orders.entry import Answered, Entry
 
@@ -33,6 +32,7 @@ class Victim(NamedTuple):
     durability: Durability
     step: str
     wish: Wish
+    by_socket: bool
     now_ns: Callable[[], int]
     monotonic_ns: Callable[[], int]
     moved_ns: int
@@ -61,21 +61,21 @@ async def killed(stage: Stage) -> None:
 async def _kill(stage: Stage, durability: Durability, step: str) -> None:
     """Let a process send an order and die; our own lets go of the account meanwhile."""
     wish, time = stage.wish("1"), stage.time
-    stage.desk.client.session.transport.close()
-    stage.desk.journal.close()
+    await stage.let_go()
     told = Victim(
         stage.seat,
         stage.folder,
         durability,
         step,
         wish,
+        stage.by_socket,
         time.host_now_ns,
         time.host_monotonic_ns,
         time.moved_ns,
     )
     orders = len(stage.orders())
     if step == "sent":
-        stage.fault("request.after", "delay", PLACED[stage.name], seconds=HANGS_S)
+        stage.fault_of_orders("delay", carried_out=True, seconds=HANGS_S)
     process = multiprocessing.get_context("spawn").Process(target=_live, args=(told,), daemon=True)
     process.start()
     while process.is_alive():
@@ -94,10 +94,15 @@ def _live(told: Victim) -> None:
 
 async def _order(told: Victim) -> None:
     time = Time(told.now_ns, told.monotonic_ns, told.moved_ns)
-    desk = told.seat.desk(time, told.folder, lambda _: None, told.durability)
+    desk = told.seat.desk(
+        time, told.folder, lambda _: None, told.durability, by_socket=told.by_socket
+    )
     await desk.start()
+    running = await speak(desk)
     _die_behind(desk, told.step)
     await desk.order(told.wish)
+    for each in running:
+        each.cancel()
 
 
 def _die() -> None:
@@ -143,6 +148,4 @@ def _awaited_then_die(act: Callable[..., Awaitable[Any]]) -> Callable[..., Await
     return last
 
 
-SCENARIOS = [
-    Scenario("F20", "rest", "SIGKILL at every step of an order: found out by the next", killed)
-]
+SCENARIOS = both_ways("F20", "SIGKILL at every step of an order: found out by the next", killed)

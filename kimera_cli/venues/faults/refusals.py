@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from kimera_cli.errors import UsageError, VenueError
 from kimera_cli.venues.desk import Wish
-from kimera_cli.venues.faults.scenario import FaultFailedError, Scenario, expect
+from kimera_cli.venues.faults.scenario import FaultFailedError, Scenario, both_ways, expect
 from kimera_cli.venues.faults.stage import NS, Stage
 from kimera_cli.venues.orders.machine import OrderState, Phase
 from kimera_cli.venues.orders.outcome import Reason
@@ -16,13 +16,22 @@ from kimera_cli.venues.server.model import MarketStatus
 
 PAUSE_S = 9
 BAN_S = 300
+HTX_CLOCK = (
+    '{"status":"error","err-code":"api-signature-not-valid","err-msg":"Signature not valid: '
+    'Invalid submission time or incorrect time format","data":null}'
+)
 REFUSED_CLOCK = {
-    "binance": '{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}',
-    "bybit": '{"retCode":10002,"retMsg":"invalid request, please check your timestamp"}',
-    "kraken": '{"error":["EAPI:Invalid nonce"]}',
-    "okx": '{"code":"50102","msg":"Timestamp request expired","data":[]}',
+    "binance": (
+        400,
+        '{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}',
+    ),
+    "bybit": (200, '{"retCode":10002,"retMsg":"invalid request, please check your timestamp"}'),
+    "coinbaseexchange": (400, '{"message":"request timestamp expired"}'),
+    "htx": (200, HTX_CLOCK),
+    "kraken": (200, '{"error":["EAPI:Invalid nonce"]}'),
+    "okx": (401, '{"code":"50102","msg":"Timestamp request expired","data":[]}'),
 }
-"""How venues refuse a time or a nonce; the others say so in HTTP 401 and 403, like a wrong key."""
+"""How venues refuse a time or a nonce; Coinbase says no more than HTTP 401, as of a wrong key."""
 
 
 async def refused(stage: Stage, wish: Wish, code: str) -> None:
@@ -77,9 +86,9 @@ async def held_back(stage: Stage) -> None:
 
 async def clocks(stage: Stage) -> None:
     """F7."""
-    body = REFUSED_CLOCK.get(stage.name)
-    if body is not None:
-        terms = {"status": 200, "body": body}
+    answer = REFUSED_CLOCK.get(stage.name)
+    if answer is not None:
+        terms = {"status": answer[0], "body": answer[1]}
         stage.fault_of_orders("reply", carried_out=False, **terms)
         again = await stage.order()
         told = f"expected it sent twice and open, was {again.attempts} times and {again.phase}"
@@ -89,6 +98,8 @@ async def clocks(stage: Stage) -> None:
         told = f"expected it withheld, was {given_up.phase} after {given_up.attempts}"
         expect((given_up.phase, given_up.attempts) == (Phase.WITHHELD, 2), told)
         stage.host.faults.clear(rule.id)
+    else:
+        stage.notes.append("it refuses a clock like a wrong key: only what is ahead of that")
     await skewed(stage, 20)
     await skewed(stage, -20)
 
@@ -187,7 +198,7 @@ async def maintained(stage: Stage) -> None:
 SCENARIOS = [
     Scenario("F6", "rest", "429 and 418: left alone so long, cancels first, no storm", held_back),
     Scenario("F7", "rest", "clock refused: set right, sent once more, else nothing sent", clocks),
-    Scenario("F8", "rest", "refused: closed with its reason, sent once", unfitting),
+    *both_ways("F8", "refused: closed with its reason, sent once", unfitting),
     Scenario(
         "F22", "rest", "halt, cancel only, delisting, maintenance: cancels only", stopped_markets
     ),

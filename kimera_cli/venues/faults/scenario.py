@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 Path = Literal["rest", "websocket", "feed"]
 """Where the fault is met: requests; orders or private events by websocket; market data."""
-GUARD_S = 5.0
-"""Real seconds that something may take to come about."""
+GUARD_S = 30.0
+"""Real seconds that something may take to come about: a machine may be busy with other things."""
 TURN_S = 0.002
 
 
@@ -40,9 +40,9 @@ async def until(true: Callable[[], object], text: str) -> None:
         raise FaultFailedError(f"{text}: not within {GUARD_S:g} s") from None
 
 
-def everywhere(_: Rules) -> bool:
-    """Whether a scenario is of this venue: of each."""
-    return True
+def never(_: Rules) -> str:
+    """Return why a scenario cannot happen at a venue: it can at each."""
+    return ""
 
 
 class Scenario(NamedTuple):
@@ -55,10 +55,24 @@ class Scenario(NamedTuple):
     play: Callable[[Stage], Awaitable[None]] | None = None
     feed: Callable[[FeedStage], Awaitable[None]] | None = None
     """Of market data; else it is of orders."""
-    at: Callable[[Rules], bool] = everywhere
+    absent: Callable[[Rules], str] = never
+    """Why it cannot happen at a venue, in words; empty where it can."""
+    speaks: bool = False
+    """Whether its orders go by websocket, where a venue takes them so."""
     listens: bool = False
     """Whether the private stream is up before it begins."""
     patience: Patience | None = None
     """That stream's, where it is not the usual one."""
     foreign: bool = False
     """Whether orders of others are at the account afterwards."""
+
+
+def both_ways(
+    fault: str,
+    text: str,
+    play: Callable[[Stage], Awaitable[None]],
+    absent: Callable[[Rules], str] = never,
+) -> list[Scenario]:
+    """Return a scenario of orders by REST, and the same one of orders by websocket."""
+    by_rest = Scenario(fault, "rest", text, play, absent=absent)
+    return [by_rest, by_rest._replace(path="websocket", speaks=True)]

@@ -31,7 +31,7 @@ from kimera_cli.venues.clients.transport import Transport
 from kimera_cli.venues.clients.venues import client_for
 from kimera_cli.venues.clients.world import World
 from kimera_cli.venues.desk import Desk, Wish
-from kimera_cli.venues.faults.marks import PLACED
+from kimera_cli.venues.faults.marks import ANSWERED, CANCELED, PLACED, SPOKEN, SPOKEN_CANCELS
 from kimera_cli.venues.faults.scenario import FaultFailedError, until
 from kimera_cli.venues.orders.balances import new_baseline
 from kimera_cli.venues.orders.machine import OrderState
@@ -142,8 +142,12 @@ class Stage:
     """Of TLS; None: plain."""
     durability: Durability = "process"
     reported: list[KimeraError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What a scenario has to say of this venue."""
     told: list[PrivateEvent] = field(default_factory=list)
     stream: PrivateStream | None = None
+    has_account: bool = False
+    """Whether the desk is open."""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     desk: Desk = field(init=False)
 
@@ -197,9 +201,24 @@ class Stage:
     def fault_of_orders(self, action: Action, *, carried_out: bool, **more: Any) -> Rule:
         """Put a fault in force that the next new order meets, on whatever way it goes."""
         if self.by_socket:
-            return self.fault("frame.out" if carried_out else "frame.in", action, **more)
+            return self._fault_of_messages(action, SPOKEN, carried_out=carried_out, **more)
         hook: Hook = "request.after" if carried_out else "request.before"
         return self.fault(hook, action, PLACED[self.name], **more)
+
+    def fault_of_cancels(self, action: Action, *, carried_out: bool, **more: Any) -> Rule:
+        """Put a fault in force that the next cancel meets, on whatever way it goes."""
+        if self.by_socket:
+            return self._fault_of_messages(action, SPOKEN_CANCELS, carried_out=carried_out, **more)
+        hook: Hook = "request.after" if carried_out else "request.before"
+        return self.fault(hook, action, CANCELED, **more)
+
+    def _fault_of_messages(
+        self, action: Action, asked: dict[str, str], *, carried_out: bool, **more: Any
+    ) -> Rule:
+        """Put a fault in force that the next message, or the next answer to one, meets."""
+        if carried_out:
+            return self.fault("frame.out", action, ANSWERED[self.name], **more)
+        return self.fault("frame.in", action, asked[self.name], **more)
 
     def sockets(self) -> list[Any]:
         """Return the websockets that are open."""
@@ -223,6 +242,12 @@ class Stage:
     async def order(self, factor: str = "0.95", qty: str = "0.01", **terms: Any) -> OrderState:
         """Send an order."""
         return await self.desk.order(self.wish(factor, qty, **terms))
+
+    def hurry(self, answer_s: float) -> None:
+        """Wait no longer for answers by websocket, where one is not to come."""
+        entry = self.desk.client.entry
+        if isinstance(entry, SocketEntry):
+            entry.answer_s = answer_s
 
     async def cancel(self, state: OrderState) -> OrderState:
         """Cancel an order of ours."""
@@ -252,11 +277,9 @@ class Stage:
         self.desk = self.seat.desk(
             self.time, self.folder, report, self.durability, by_socket=self.by_socket
         )
+        self.has_account = True
         await self.desk.start()
-        entry = self.desk.client.entry
-        if isinstance(entry, SocketEntry):
-            self.tasks.append(asyncio.ensure_future(entry.run()))
-            await until(entry.up.is_set, "expected orders to go by websocket")
+        self.tasks += await speak(self.desk)
         return self.desk
 
     async def begin(self) -> None:
@@ -296,14 +319,32 @@ class Stage:
         """Let go of everything."""
         if self.stream is not None:
             self.stream.stop()
-        if isinstance(self.desk.client.entry, SocketEntry):
-            self.desk.client.entry.stop()
         for task in self.tasks:
             task.cancel()
+        await self.let_go()
+
+    async def let_go(self) -> None:
+        """Let go of the account, so that another process may have it; also twice."""
+        if not self.has_account:
+            return
+        self.has_account = False
+        if isinstance(self.desk.client.entry, SocketEntry):
+            self.desk.client.entry.stop()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.tasks.clear()
         self.desk.client.session.transport.close()
         self.desk.journal.close()
+
+
+async def speak(desk: Desk) -> list[asyncio.Task[None]]:
+    """Bring a desk's order websocket up, where its orders go by one; return what keeps it up."""
+    entry = desk.client.entry
+    if not isinstance(entry, SocketEntry):
+        return []
+    entry.silence_s = PATIENCE.silence_s  # time is moved
+    running = asyncio.ensure_future(entry.run())
+    await until(entry.up.is_set, "expected orders to go by websocket")
+    return [running]
 
 
 @asynccontextmanager

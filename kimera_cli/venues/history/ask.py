@@ -20,6 +20,8 @@ TRIES = 5
 FIRST_WAIT_S = 1.0
 LIMITED_WAIT_S = 10.0
 """First pause after a refusal for too many requests."""
+LONGEST_WAIT_S = 900.0
+"""A venue that asks for a longer pause (a ban) ends the command."""
 FIRST_TRIES = 2
 """Of a command's first question: what is wrong from the beginning is told soon."""
 TRANSIENT = frozenset(
@@ -52,9 +54,10 @@ class Asker:
                 failure = translated(error, self.venue, what)
                 if failure is None:
                     raise
-                if attempt == tries or not self._again(failure):
+                asked_s = getattr(error, "retry_after_s", 0.0)
+                if attempt == tries or not self._again(failure) or asked_s > LONGEST_WAIT_S:
                     raise failure from None
-                await self._pause(failure, attempt, getattr(error, "retry_after_s", 0.0))
+                await self._pause(failure, attempt, asked_s)
             else:
                 self.answers += 1
                 return answer
@@ -67,11 +70,13 @@ class Asker:
         return failure.code in TRANSIENT
 
     async def _pause(self, failure: KimeraError, attempt: int, asked_s: float) -> None:
-        """Wait as long as the venue asks for, and the longer the more often it failed."""
+        """Wait as long as the venue asks for; else the longer the more often it failed."""
         first = LIMITED_WAIT_S if failure.code == "venue.rate_limited" else FIRST_WAIT_S
-        seconds = first * 2 ** (attempt - 1) * (0.5 + self.world.random())
+        chance = self.world.random()
+        seconds = asked_s + chance if asked_s else first * 2 ** (attempt - 1) * (0.5 + chance)
+        failure.details["again_in_s"] = seconds
         self.world.report(failure)
-        await self.world.sleep(max(seconds, asked_s))
+        await self.world.sleep(seconds)
 
 
 def translated(error: Exception, venue: str, what: str) -> KimeraError | None:

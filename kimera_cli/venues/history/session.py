@@ -39,7 +39,8 @@ def world_of(context: Context) -> World:
     """Return the surroundings of a command's clients; what is mended by itself is a note."""
 
     def report(error: KimeraError) -> None:
-        context.diagnostics.note(f"{error.message} [{error.code}]; asking again")
+        seconds = error.details.get("again_in_s", 0)
+        context.diagnostics.note(f"{error.message} [{error.code}]; asking again in {seconds:.0f} s")
 
     return World(context.now_ns, context.monotonic_ns, context.random_bytes, report)
 
@@ -104,9 +105,12 @@ async def _fetch(
             if len(failures) < len(jobs):
                 failed(error)
 
-    async with asyncio.TaskGroup() as group:
-        for job in jobs:
-            group.create_task(one(job))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                group.create_task(one(job))
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None  # such as a reader of our records who has left
     if len(failures) == len(jobs):
         raise failures[-1]
 

@@ -8,6 +8,7 @@ each fill once, and keeps what is not ours apart.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
 from kimera_cli.venues.orders.client_id import IntentKey, read_client_id
@@ -123,6 +124,20 @@ class AccountOrders:
         """Return what an id of this journal says; None for a foreign one."""
         key = read_client_id(client_id)
         return key if key is not None and key.session == self.session else None
+
+    def forget_settled(self, to: int) -> None:
+        """Keep of settled orders up to a number only their fills, as a start does.
+
+        The states are in the order of their numbers, but for adopted ones, so the walk is short.
+        """
+        for client_id, state in list(self._oldest(to)):
+            if state.is_settled:
+                del self.states[client_id]
+                self._by_venue.pop((state.intent.symbol, state.venue_order_id), None)
+        self.settled_to = max(self.settled_to, to)
+
+    def _oldest(self, to: int) -> Iterator[tuple[str, OrderState]]:
+        return takewhile(lambda item: item[1].intent.number <= to, self.states.items())
 
     def foreign_fills(self) -> Iterable[VenueFill]:
         """Return the fills that no order of ours explains."""

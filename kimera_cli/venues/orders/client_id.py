@@ -25,6 +25,8 @@ PREFIX = "km"
 SESSION_BITS, NUMBER_BITS = 30, 35
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
+_TWO = [high + low for high in _DIGITS for low in _DIGITS]
+"""Both digits of 10 bits."""
 _SHORT = re.compile(rf"{PREFIX}([{_DIGITS}]{{6}})([{_DIGITS}]{{7}})([{_DIGITS}]{{3}})")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _HASH_BITS = 57
@@ -73,8 +75,13 @@ def read_client_id(text: str) -> IntentKey | None:
 
 
 def _short(key: IntentKey) -> str:
-    session, number = _base32(key.session, 6), _base32(key.number, 7)
-    return f"{PREFIX}{session}{number}{_base32(_digest(key) >> (_HASH_BITS - 15), 3)}"
+    session, number = key
+    check = _digest(key) >> (_HASH_BITS - 15)
+    return (
+        f"{PREFIX}{_TWO[session >> 20]}{_TWO[session >> 10 & 1023]}{_TWO[session & 1023]}"
+        f"{_TWO[number >> 25]}{_TWO[number >> 15 & 1023]}{_TWO[number >> 5 & 1023]}"
+        f"{_DIGITS[number & 31]}{_DIGITS[check >> 10]}{_TWO[check & 1023]}"
+    )
 
 
 def _uuid(key: IntentKey) -> str:
@@ -95,10 +102,6 @@ def _digest(key: IntentKey) -> int:
     text = f"kimera intent {key.session} {key.number}".encode()
     digest = hashlib.sha1(text, usedforsecurity=False).digest()
     return int.from_bytes(digest[:8], "big") >> (64 - _HASH_BITS)
-
-
-def _base32(value: int, length: int) -> str:
-    return "".join(_DIGITS[value >> 5 * place & 31] for place in reversed(range(length)))
 
 
 def _value(text: str) -> int:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from kimera_cli.errors import UsageError
 from kimera_cli.instrument import Instrument
 from kimera_cli.venues.orders.outcome import Intent, Side
+from kimera_cli.venues.orders.rules import rules_of
 from kimera_cli.venues.orders.wording import plain
 
 
@@ -76,10 +77,13 @@ def fit(
 
 
 def check(instrument: Instrument, intent: Intent, touch: Touch = NO_BOOK) -> None:
-    """Raise UsageError `usage.tick|lot|min_quantity|max_quantity|min_notional|post_only`.
+    """Raise UsageError `usage.tick|lot|min_quantity|max_quantity|min_notional|post_only|tif`.
 
     Of a market order, the notional is checked at the other side's best price, where that is known.
     """
+    if intent.tif == "fok" and not rules_of(instrument.venue).fill_or_kill:
+        hint = f"{instrument.venue} has no fill or kill; ioc takes what is there at once"
+        raise _refused("tif", instrument, "gtc, ioc or post_only", "fok", hint)
     if intent.price is not None:
         _check_price(instrument, intent, intent.price, touch)
     if intent.quantity is not None:

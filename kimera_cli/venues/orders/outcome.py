@@ -111,18 +111,15 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
 
     def __post_init__(self) -> None:
         sizes = (self.price is not None, self.quantity is not None, self.cost is not None)
-        whole = ((True, True, False),) if self.kind == "limit" else (
-            (False, True, False), (False, False, True),
-        )  # fmt: skip
-        if sizes not in whole:
+        if sizes not in _SIZES[self.kind]:
             raise UsageError(
                 "usage.order",
                 f"expected {_WHOLE[self.kind]}, was price {self.price}, "
                 f"quantity {self.quantity}, cost {self.cost}",
             )
-        amounts = [a for a in (self.price, self.quantity, self.cost) if a is not None]
-        if not all(a.is_finite() and a > 0 for a in amounts):
-            raise UsageError("usage.order", f"expected amounts above zero, was {amounts}")
+        for amount in (self.price, self.quantity, self.cost):
+            if amount is not None and not (amount.is_finite() and amount > 0):
+                raise UsageError("usage.order", f"expected amounts above zero, was {amount}")
         if self.kind == "market" and self.tif in ("gtc", "post_only"):
             raise UsageError("usage.order", f"expected ioc or fok at market, was {self.tif}")
 
@@ -132,6 +129,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
         return self.tif == "post_only"
 
 
+_SIZES = {
+    "limit": {(True, True, False)},
+    "market": {(False, True, False), (False, False, True)},
+}
+"""Which of price, quantity and cost an order has."""
 _WHOLE = {
     "limit": "a limit order with price and quantity",
     "market": "a market order with either quantity or cost",

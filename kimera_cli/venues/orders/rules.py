@@ -80,6 +80,10 @@ class Budget(NamedTuple):
     """Response header that tells what is used or left."""
 
 
+ByAge = tuple[tuple[int, int], ...]
+"""Ages of an order in seconds, rising, and what a request counts below each; 0 above the last."""
+
+
 class Rules(NamedTuple):
     """One venue's rules for orders."""
 
@@ -110,6 +114,10 @@ class Rules(NamedTuple):
     """For how long after it was sent a filled order can be found by its client id; 0: always.
     A "not found" that comes later says nothing.
     """
+    cancel_by_age: ByAge = ()
+    """What a cancel counts among `orders`, which then never refuse it; empty: one, as others do."""
+    amend_by_age: ByAge = ()
+    """What an amendment counts beside the one of every order."""
     assumed: tuple[str, ...] = ()
 
     @property
@@ -215,6 +223,10 @@ _ALL = (
         amend=True,
         dead_man=DeadMan("timer", 15, 60, "every order of the account"),
         cancel_all=True,
+        # https://docs.kraken.com/api/docs/guides/spot-ratelimits, the lowest tier: of each pair
+        # there, of all pairs together here.
+        cancel_by_age=((5, 8), (10, 6), (15, 5), (45, 4), (90, 2), (300, 1)),
+        amend_by_age=((5, 3), (10, 2), (15, 1)),
         assumed=("budgets", "self_trade"),
     ),
     Rules(

@@ -71,6 +71,8 @@ class Ledger:
         """Deposits less withdrawals by asset: what all accounts together must have."""
         self.touched: dict[tuple[int, str], None] = {}
         """Balances that moved since take_touched, in order."""
+        self.drift: dict[str, int] = {}
+        """Sum of all that moved by asset, less what came in: zero after each request."""
         self.open("fees")
 
     def open(self, name: str) -> Account:
@@ -84,6 +86,7 @@ class Ledger:
         balance = self.accounts[account].balance(asset)
         self._set(balance, balance.free + amount, balance.held, account, asset)
         self.supply[asset] = self.supply.get(asset, 0) + amount
+        self.drift[asset] -= amount
 
     def hold(self, account: int, asset: str, amount: int) -> None:
         """Move free to held (negative: release)."""
@@ -124,5 +127,6 @@ class Ledger:
                 f"expected no negative balance, was free {free} held {held} atoms of {asset} "
                 f"in account {account}",
             )
+        self.drift[asset] = self.drift.get(asset, 0) + free + held - balance.free - balance.held
         balance.free, balance.held = free, held
         self.touched[account, asset] = None

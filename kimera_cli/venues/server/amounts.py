@@ -48,3 +48,8 @@ def truncated(amount: int, digits: int = 8) -> int:
     """Return an amount cut off (towards zero) to `digits` decimals, as venues book fees."""
     step: int = _POWERS[SCALE_DIGITS - digits]
     return amount // step * step if amount >= 0 else -(-amount // step * step)
+
+
+def digits_of(step: Decimal) -> int:
+    """Return how many decimals a step has (0.010: 2, 10: 0)."""
+    return max(0, -int(step.normalize().as_tuple().exponent))

@@ -43,7 +43,12 @@ class Candles:
         self._start_px = market.last_px
         self._seed = np.uint64(zlib.crc32(f"{seed}/{market.symbol}".encode()))
         self._origin = float(self._waves(np.array([self.first_live]))[0])
-        self._live: dict[int, list[int]] = {}
+        # A place per minute, found by its number; the system gives memory as rows are written.
+        self._rows = np.zeros((KEPT_MINUTES, FIELDS), np.int64)
+        self._numbers = np.zeros(KEPT_MINUTES, np.int64)
+        self._minute = -1
+        self._open: list[int] = []
+        """The minute of the newest trade, which is not among the rows yet."""
 
     def add(self, trade: Trade) -> None:
         """Count a trade in its minute."""
@@ -51,11 +56,9 @@ class Candles:
         value = px * lots
         bought = trade.side == BUY
         minute = trade.ts_ns // MINUTE_NS
-        row = self._live.get(minute)
-        if row is None:
-            row = self._live[minute] = [px] * 4 + [0] * (FIELDS - 4)
-            if len(self._live) > KEPT_MINUTES:
-                del self._live[next(iter(self._live))]
+        if minute != self._minute:
+            self._turn_to(minute, px)
+        row = self._open
         row[HIGH], row[LOW] = max(row[HIGH], px), min(row[LOW], px)
         row[CLOSE] = px
         row[LOTS] += lots
@@ -64,6 +67,18 @@ class Candles:
         if bought:
             row[BUY_LOTS] += lots
             row[BUY_VALUE] += value
+
+    def _turn_to(self, minute: int, px: int) -> None:
+        """Make a minute the open one; after the clock was set back it may have begun before."""
+        self._write()
+        at, self._minute = minute % KEPT_MINUTES, minute
+        known = self._numbers[at] == minute and self._rows[at, TRADES] > 0
+        self._open = self._rows[at].tolist() if known else [px] * 4 + [0] * (FIELDS - 4)
+
+    def _write(self) -> None:
+        if self._open:
+            at = self._minute % KEPT_MINUTES
+            self._rows[at], self._numbers[at] = self._open, self._minute
 
     def bars(self, interval_ns: int, first_ns: int, until_ns: int) -> list[Candle]:
         """Return the bars that open in [first_ns, until_ns), oldest first; the last may be open.
@@ -101,22 +116,26 @@ class Candles:
         )  # fmt: skip
 
     def _present(self, first: int, end: int) -> Minutes:
-        rows = np.zeros((max(0, end - first), FIELDS), np.int64)
-        px = self._close_before(first)
-        for at in range(len(rows)):
-            row = self._live.get(first + at)
-            if row is None:
-                rows[at, :LOTS] = px
-            else:
-                rows[at] = row
-                px = row[CLOSE]
+        self._write()
+        minutes = np.arange(first, max(first, end))
+        places = minutes % KEPT_MINUTES
+        rows = self._rows[places]
+        traded = (self._numbers[places] == minutes) & (rows[:, TRADES] > 0)
+        # A minute without a trade is flat at the close of the last one that had one.
+        last = np.maximum.accumulate(np.where(traded, np.arange(len(rows)), -1))
+        closes = np.where(last < 0, self._close_before(first), rows[last, CLOSE])
+        rows[~traded] = 0
+        rows[~traded, :LOTS] = closes[~traded, None]
         return rows
 
     def _close_before(self, minute: int) -> int:
         if minute <= self.first_live:
             return self._start_px
-        earlier = [m for m in self._live if m < minute]
-        return self._live[max(earlier)][CLOSE] if earlier else self._start_px
+        earlier = np.where(
+            (self._numbers < minute) & (self._rows[:, TRADES] > 0), self._numbers, -1
+        )
+        latest = int(earlier.argmax())
+        return int(self._rows[latest, CLOSE]) if earlier[latest] >= 0 else self._start_px
 
     def _past(self, first: int, end: int) -> Minutes:
         at = np.arange(first, end + 1)

@@ -119,10 +119,14 @@ class Control:
             return _error(404, f"no {request.method} {request.path}: see GET /")
         try:
             return answer(act(request))
-        except (Reject, KimeraError, msgspec.MsgspecError, ValueError, ArithmeticError) as error:
+        except (Reject, KimeraError, msgspec.MsgspecError, ValueError) as error:
             return _error(400, str(error))
-        except (KeyError, TypeError) as error:
-            return _error(400, f"expected a JSON object with other keys: {error}")
+        except ArithmeticError:
+            return _error(400, f"expected a number, was none in {_excerpt(request.body)}")
+        except KeyError as error:
+            return _error(400, f"expected {error}, was not there")
+        except TypeError as error:
+            return _error(400, f"expected values of other types: {error}")
 
     def _find(self, method: str, first: str, second: str) -> Callable[[Request], Any] | None:
         venue = self.host.venues.get(first)
@@ -148,7 +152,7 @@ class Control:
         return {"rules": self.host.faults.rules, "spent": self.host.faults.done}
 
     def _inject(self, request: Request) -> Json:
-        return {"id": self.host.faults.add(msgspec.convert(request.json, Rule))}
+        return {"id": self.host.faults.add(msgspec.convert(_object(request), Rule))}
 
     def _clear(self, request: Request) -> Json:
         rule_id = request.query.get("id")
@@ -183,7 +187,7 @@ class Control:
     # one venue: acting
 
     def _order(self, venue: Venue, request: Request) -> Json:
-        asked = msgspec.convert(request.json, ForeignOrder)
+        asked = msgspec.convert(_object(request), ForeignOrder)
         wanted = OrderRequest(
             asked.symbol,
             asked.side,
@@ -198,19 +202,19 @@ class Control:
         return truth.order(venue.exchange.place(account.id, wanted))
 
     def _cancel(self, venue: Venue, request: Request) -> Json:
-        body = request.json
+        body = _object(request)
         account = _account(venue, body.get("account", CLIENT))
         reason = body.get("reason", "venue")
         return truth.order(venue.exchange.cancel(account.id, int(body["order_id"]), reason=reason))
 
     def _deposit(self, venue: Venue, request: Request) -> Json:
-        body = request.json
+        body = _object(request)
         account = _account(venue, body.get("account", CLIENT))
         venue.exchange.deposit(account.id, body["asset"], str(body["amount"]))
         return truth.balances(venue.exchange, account)
 
     def _market(self, venue: Venue, request: Request) -> Json:
-        body = request.json
+        body = _object(request)
         market = venue.exchange.market(body["symbol"])
         if "min_qty" in body:
             market.set_minimum(qty=Decimal(str(body["min_qty"])))
@@ -223,26 +227,28 @@ class Control:
         return {"symbol": market.symbol, "status": market.status}
 
     def _clock(self, venue: Venue, request: Request) -> Json:
-        clock = venue.exchange.clock
-        if "set_ns" in request.json:
-            clock.set(int(request.json["set_ns"]))
-        clock.step(int(Decimal(str(request.json.get("step_s", 0))) * 10**9))
+        clock, body = venue.exchange.clock, _object(request)
+        if not body.keys() & {"set_ns", "step_s"}:
+            raise ValueError(f"expected step_s or set_ns, was {', '.join(body) or 'neither'}")
+        if "set_ns" in body:
+            clock.set(int(body["set_ns"]))
+        clock.step(int(Decimal(str(body.get("step_s", 0))) * 10**9))
         venue.tick()
         return {"now_ns": clock.now_ns()}
 
     def _flow(self, venue: Venue, request: Request) -> Json:
-        rate = float(request.json["rate"])
+        rate = float(_object(request)["rate"])
         for part in venue.background:
             if isinstance(part, Flow):
                 part.rate = rate
         return {"rate": rate}
 
     def _maintenance(self, venue: Venue, request: Request) -> Json:
-        venue.maintenance = bool(request.json["on"])
+        venue.maintenance = bool(_object(request)["on"])
         return {"on": venue.maintenance}
 
     def _key(self, venue: Venue, request: Request) -> Json:
-        body = request.json
+        body = _object(request)
         name = body.get("account", CLIENT)
         known = [a for a in venue.exchange.ledger.accounts.values() if a.name == name]
         account = known[0] if known else venue.exchange.open_account(name)
@@ -257,7 +263,7 @@ class Control:
         return {}
 
     def _disconnect(self, venue: Venue, request: Request) -> Json:
-        body = request.json or {}
+        body = _object(request) if request.body else {}
         pattern = re.compile(body.get("path", ""))
         found = [s for s in self.host.sockets(venue.name) if pattern.search(s.path)]
         how = body.get("how", "close")
@@ -286,6 +292,18 @@ def _account(venue: Venue, name: str) -> Account:
             return account
     known = ", ".join(a.name for a in venue.exchange.ledger.accounts.values())
     raise ValueError(f"expected an account of {known}, was '{name}'")
+
+
+def _object(request: Request) -> Json:
+    """Return the body; ValueError when it is no JSON object."""
+    found = request.json
+    if not isinstance(found, dict):
+        raise ValueError(f"expected a JSON object, was {_excerpt(request.body) or 'nothing'}")
+    return found
+
+
+def _excerpt(body: bytes) -> str:
+    return body[:80].decode("utf-8", "replace")
 
 
 def _error(status: int, text: str) -> Response:

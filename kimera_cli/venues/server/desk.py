@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from itertools import count
 
 from kimera_cli.layouts import ASK, BID
 from kimera_cli.market.matching import PRICE_BAND, MatchingEngine
@@ -22,9 +20,7 @@ from kimera_cli.venues.server.model import (
     Ticker,
     Trade,
 )
-
-KEPT_TRADES = 10_000
-FIRST_TRADE = 500_001
+from kimera_cli.venues.server.prints import Prints
 
 
 class Desk:
@@ -37,27 +33,23 @@ class Desk:
         self.depth = Depth()
         self.resting: dict[int, Order] = {}
         """Orders in the book by the engine's id."""
-        self.trades: deque[Trade] = deque(maxlen=KEPT_TRADES)
+        self.trades = Prints(market)
         self.candles = Candles(market, seed, started_ns)
-        self._trade_ids = count(FIRST_TRADE)
-
-    def next_trade_id(self) -> int:
-        """Return the id of the market's next trade: venues number each market's by themselves."""
-        return next(self._trade_ids)
+        self._last_lots = 0
 
     def record(self, trade: Trade) -> None:
         """Write a trade to the tape and the bars."""
         self.market.last_px = trade.px_ticks
-        self.trades.append(trade)
+        self._last_lots = trade.qty_lots
+        self.trades.add(trade)
         self.candles.add(trade)
 
     def ticker(self, now_ns: int) -> Ticker:
         """Return the market's last 24 hours."""
         day = self.candles.day(now_ns)
         bid, ask = self._best(BUY), self._best(SELL)
-        last_lots = self.trades[-1].qty_lots if self.trades else 0
         return Ticker(
-            self.market, self.market.last_px, last_lots, day.open_px, day.high_px, day.low_px,
+            self.market, self.market.last_px, self._last_lots, day.open_px, day.high_px, day.low_px,
             day.lots, day.quote, day.trades, *bid, *ask, day.open_ns, now_ns,
         )  # fmt: skip
 

@@ -280,6 +280,7 @@ class Exchange(Reading):
         if run is not None:
             run.publish()
             invariants.check_uncrossed(run.desk)
+        invariants.check_sums(self.ledger)
         self.emit(RequestDone(now))
 
     def next_serial(self) -> int:

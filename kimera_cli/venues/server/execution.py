@@ -80,9 +80,7 @@ class Execution:
         self._trades(order, answer)
         self._rest(order, answer)
         if order.is_open:
-            account = self.exchange.ledger.accounts[order.account]
-            rates = rates_of(self.exchange.rules, account.volume)
-            shrink_hold(self.exchange.ledger, self.exchange.rules, order, rates)
+            self._shrink_hold(order)
 
     def publish(self) -> None:
         """Tell the levels that changed, as one event."""
@@ -103,6 +101,11 @@ class Execution:
         check_funds(account, order.hold_asset, more)
         self._hold(order, more)
         return more
+
+    def _shrink_hold(self, order: Order) -> None:
+        account = self.exchange.ledger.accounts[order.account]
+        rates = rates_of(self.exchange.rules, account.volume)
+        shrink_hold(self.exchange.ledger, self.exchange.rules, order, rates)
 
     def _hold(self, order: Order, amount: int) -> None:
         self.exchange.ledger.hold(order.account, order.hold_asset, amount)
@@ -130,12 +133,12 @@ class Execution:
     def _trade(self, maker: Order, taker: Order, report: Report) -> None:
         exchange, market = self.exchange, self.desk.market
         trade = Trade(
-            self.desk.next_trade_id(), exchange.next_serial(), market, report.px_ticks,
-            report.qty_lots, taker.side, self.now_ns, maker, taker,
+            self.desk.trades.next_id, exchange.next_serial(), market, report.px_ticks,
+            report.qty_lots, taker.side, self.now_ns, maker.id, taker.id, taker.kind,
         )  # fmt: skip
         self.desk.record(trade)
-        fills = settle(exchange.ledger, exchange.rules, trade)
-        exchange.emit(Traded(market, trade))
+        fills = settle(exchange.ledger, exchange.rules, trade, maker, taker)
+        exchange.emit(Traded(market, trade, maker, taker))
         for order, fill in zip((maker, taker), fills, strict=True):
             if order.left_lots == 0:
                 self._close(order, "canceled" if order.prevented_lots else "filled")
@@ -147,6 +150,8 @@ class Execution:
             order.prevented_lots += lots
             if order.left_lots == 0:
                 self._end(order, "canceled", "self_trade")
+            elif order.kind == "limit":
+                self._shrink_hold(order)
 
     def _rest(self, order: Order, answer: Answer) -> None:
         """What the newcomer has left rests, or goes."""

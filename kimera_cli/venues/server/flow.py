@@ -1,9 +1,10 @@
 """A background market: a quoter with a ladder of orders and a taker, both seeded.
 
 A fair price walks around the market's start price and is pulled back to it, so that it stays within
-the price band for ever. The quoter keeps LEVELS post-only orders on each side of the fair price;
-the taker trades small sizes, rather towards the fair price. Everything depends on the seed and on
-the times of the calls alone.
+the price band for ever; how far in a second does not depend on the rate, from USUAL_RATE on. The
+quoter keeps LEVELS post-only orders on each side of the fair price, most of them near it and some
+far, and mends the thinner side first; the taker trades small sizes, rather towards the fair price.
+Everything depends on the seed and on the times of the calls alone.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ from kimera_cli.venues.server.model import Market, Order, OrderRequest, Reject, 
 S = 1_000_000_000
 LEVELS = 40
 """Orders per side that the quoter keeps."""
-SPREAD = 0.0001
-"""Mean distance of a quote from the fair price, as a fraction."""
-STEP = 0.00005
-"""Standard deviation of the fair price's step per act, as a fraction."""
-PULL = 0.002
-"""Fraction of its distance from the start price that the fair price loses per act."""
+SPREADS = (0.0001, 0.0001, 0.0004, 0.0016)
+"""Mean distances of quotes from the fair price, as fractions; one is drawn for each quote. The far
+ones stay when the price runs through the near ones."""
+UNEVEN = 2
+"""Orders that a side may have less than the other before it is mended first."""
+USUAL_RATE = 20.0
+STEP = 0.00003
+"""Standard deviation of the fair price's step per act, as a fraction, up to USUAL_RATE."""
+PULL = 0.0007
+"""Fraction of its distance from the start price that the fair price loses per act, up to
+USUAL_RATE."""
 TAKES = 0.15
 """Fraction of acts that are trades."""
 NOTIONAL = 5_000.0
@@ -49,6 +55,8 @@ class Flow:
         self.quoter = exchange.open_account(f"quoter {market.symbol}", plenty)
         self.taker = exchange.open_account(f"taker {market.symbol}", plenty)
         self.quoter.kept = self.taker.kept = KEPT
+        self._slow = min(1.0, USUAL_RATE / rate) if rate > 0 else 1.0
+        """How much less moves per act because there are more of them."""
         self._due_ns = exchange.clock.now_ns()
         for _ in range(LEVELS):
             self._quote("buy")
@@ -67,25 +75,42 @@ class Flow:
     def act(self) -> None:
         """Move the fair price, then quote, cancel or take once."""
         start = float(self.market.ticks(self.market.start_px))
-        self.fair += self.random.gauss(0, STEP) * start - PULL * (self.fair - start)
-        side: Side = self.random.choice(("buy", "sell"))
+        step = self.random.gauss(0, STEP) * start * self._slow**0.5
+        self.fair += step - PULL * self._slow * (self.fair - start)
         if self.random.random() < TAKES:
             self._take()
             return
-        mine = [o for o in self.quoter.open.values() if o.side == side]
-        wrong = [o for o in mine if self._beyond_fair(o)]
-        if wrong:
-            self.exchange.cancel(self.quoter.id, wrong[0].id)
+        sides: dict[Side, list[Order]] = {"buy": [], "sell": []}
+        for order in self.quoter.open.values():
+            sides[order.side].append(order)
+        side = self._side_to_mend(len(sides["buy"]) - len(sides["sell"]))
+        mine = sides[side]
+        wrong = self._beyond_fair(side, mine)
+        if wrong is not None:
+            self.exchange.cancel(self.quoter.id, wrong.id)
         elif len(mine) >= LEVELS:
             self.exchange.cancel(self.quoter.id, self.random.choice(mine).id)
         else:
             self._quote(side)
 
-    def _beyond_fair(self, order: Order) -> bool:
-        return order.px_ticks > self.fair if order.side == "buy" else order.px_ticks < self.fair
+    def _side_to_mend(self, more_buys: int) -> Side:
+        """Return the side that lacks orders, else either."""
+        drawn: Side = self.random.choice(("buy", "sell"))
+        if abs(more_buys) <= UNEVEN:
+            return drawn
+        return "sell" if more_buys > 0 else "buy"
+
+    def _beyond_fair(self, side: Side, orders: list[Order]) -> Order | None:
+        """Return the oldest order on the wrong side of the fair price, None when there is none."""
+        fair = self.fair
+        for order in orders:
+            if order.px_ticks > fair if side == "buy" else order.px_ticks < fair:
+                return order
+        return None
 
     def _quote(self, side: Side) -> None:
-        away = 1 + int(self.random.expovariate(1 / max(1.0, self.fair * SPREAD)))
+        mean = max(1.0, self.fair * self.random.choice(SPREADS))
+        away = 1 + int(self.random.expovariate(1 / mean))
         px = round(self.fair) + (-away if side == "buy" else away)
         lots = max(self.market.min_lots, int(self.random.expovariate(1 / self.mean_lots)))
         self._place(self.quoter.id, side, lots, px)

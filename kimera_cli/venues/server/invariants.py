@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kimera_cli.errors import RunError
+from kimera_cli.venues.server.accounts import Ledger
 from kimera_cli.venues.server.desk import Desk, engine_side
 from kimera_cli.venues.server.model import BUY, SELL, Side
 
@@ -20,6 +21,16 @@ def check_uncrossed(desk: Desk) -> None:
             "run.venue_crossed",
             f"expected a bid below the ask in {desk.market.symbol}, was {bid} and {ask} ticks",
         )
+
+
+def check_sums(ledger: Ledger) -> None:
+    """Check that what left one account came to others, of each asset that moved."""
+    for asset, amount in ledger.drift.items():
+        if amount:
+            raise RunError(
+                "run.venue_conservation",
+                f"expected the sum of {asset} over all accounts to stay, was {amount:+d} atoms",
+            )
 
 
 def check_all(exchange: Exchange) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -30,6 +31,7 @@ Reason = Literal[
 
 BUY: Side = "buy"
 SELL: Side = "sell"
+NOTHING: Mapping[str, Any] = MappingProxyType({})  # one for all orders, which are many
 
 
 class Reject(Exception):  # noqa: N818 - a venue's answer, not a failure
@@ -101,7 +103,8 @@ class Market:
         self.notional_atoms, rest = divmod(self.tick_atoms * self.lot_atoms, amounts.ONE)
         if rest:
             raise ValueError(f"expected tick * lot of at least 1e-18, was {self.tick}*{self.lot}")
-        self.px_digits, self.qty_digits = digits_of(self.tick), digits_of(self.lot)
+        self.px_digits = amounts.digits_of(self.tick)
+        self.qty_digits = amounts.digits_of(self.lot)
         self.min_lots = max(1, -int(-self.min_qty // self.lot))
         self.max_lots = int(self.max_qty // self.lot)
         self.min_cost = amounts.atoms(self.min_notional)
@@ -151,11 +154,6 @@ class Market:
     def cost(self, px_ticks: int, lots: int) -> int:
         """Return price times size in atoms of the quote asset."""
         return px_ticks * lots * self.notional_atoms
-
-
-def digits_of(step: Decimal) -> int:
-    """Return how many decimals a step has (0.010: 2, 10: 0)."""
-    return max(0, -int(step.normalize().as_tuple().exponent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +218,8 @@ class Order:
     """Its id in the matching engine while it rests."""
     version: int = 0
     """Counts the changes of this order."""
-    fills: list[Fill] = field(default_factory=list)
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    fills: tuple[Fill, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     """What the venue's request said beyond this model (tags, flags), for its answers."""
 
     @property
@@ -267,10 +265,10 @@ class OrderRequest:
     client_id: str = ""
     self_trade: SelfTrade | None = None
     """None: the exchange's own default."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
 
 
-class Trade(msgspec.Struct, frozen=True, eq=False):
+class Trade(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One trade of a market as everybody sees it; `side` is the taker's."""
 
     id: int
@@ -282,8 +280,14 @@ class Trade(msgspec.Struct, frozen=True, eq=False):
     qty_lots: int
     side: Side
     ts_ns: int
-    maker: Order
-    taker: Order
+    maker_id: int
+    taker_id: int
+    taker_kind: Kind
+
+    @property
+    def maker_side(self) -> Side:
+        """Side of the resting order."""
+        return SELL if self.side == BUY else BUY
 
 
 class BookChanged(msgspec.Struct, frozen=True, eq=False):
@@ -304,6 +308,8 @@ class Traded(msgspec.Struct, frozen=True, eq=False):
 
     market: Market
     trade: Trade
+    maker: Order
+    taker: Order
 
 
 class OrderChanged(msgspec.Struct, frozen=True, eq=False):

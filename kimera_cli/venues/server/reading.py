@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from kimera_cli.venues.server.accounts import Ledger
 from kimera_cli.venues.server.admission import Rates, rates_of
 from kimera_cli.venues.server.candles import MINUTE_NS
@@ -96,10 +94,9 @@ class Reading:
         depth = self.desk(symbol).depth
         return depth.levels("buy", n), depth.levels("sell", n)
 
-    def trades(self, symbol: str, n: int | None = None) -> Sequence[Trade]:
+    def trades(self, symbol: str, n: int | None = None) -> list[Trade]:
         """Return the newest n trades of a market, oldest first."""
-        tape = list(self.desk(symbol).trades)
-        return tape if n is None else tape[max(0, len(tape) - n) :]
+        return self.desk(symbol).trades.newest(n)
 
     def ticker(self, symbol: str) -> Ticker:
         """Return a market's last 24 hours and its best prices."""

@@ -8,9 +8,10 @@ from kimera_cli.venues.server.model import BUY, Fill, Order, Trade
 from kimera_cli.venues.server.rules import Rules
 
 
-def settle(ledger: Ledger, rules: Rules, trade: Trade) -> tuple[Fill, Fill]:
+def settle(
+    ledger: Ledger, rules: Rules, trade: Trade, maker: Order, taker: Order
+) -> tuple[Fill, Fill]:
     """Book a trade on both orders; return the fills of maker and taker (orders not yet closed)."""
-    maker, taker = trade.maker, trade.taker
     buyer, seller = (maker, taker) if maker.side == BUY else (taker, maker)
     market = trade.market
     cost = market.cost(trade.px_ticks, trade.qty_lots)
@@ -28,7 +29,7 @@ def settle(ledger: Ledger, rules: Rules, trade: Trade) -> tuple[Fill, Fill]:
 def _book(ledger: Ledger, rules: Rules, trade: Trade, order: Order, cost: int) -> Fill:
     account = ledger.accounts[order.account]
     rates = rates_of(rules, account.volume)
-    is_maker = order is trade.maker
+    is_maker = order.id == trade.maker_id
     rate = rates.maker if is_maker else rates.taker
     asset, fee = _fee(ledger, rules, trade, order, cost, rate)
     fill = Fill(
@@ -38,7 +39,7 @@ def _book(ledger: Ledger, rules: Rules, trade: Trade, order: Order, cost: int) -
     order.filled_lots += trade.qty_lots
     order.cost += cost
     order.updated_ns = trade.ts_ns
-    order.fills.append(fill)
+    order.fills = (*order.fills, fill)
     account.fills.append(fill)
     if order.kind == "limit":
         shrink_hold(ledger, rules, order, rates)

@@ -12,10 +12,22 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from kimera_cli.units import NS_PER_S
-from kimera_cli.venues.faults.marks import BIDS, BOOKS, CANCELED, CHECKSUMS, PLACED, WHOLE
+from kimera_cli.venues.faults.marks import (
+    ANSWERED,
+    BIDS,
+    BOOKS,
+    CANCELED,
+    CHECKSUMS,
+    PLACED,
+    SPOKEN,
+    SPOKEN_CANCELS,
+    WHOLE,
+)
 from kimera_cli.venues.orders.rules import rules_of
 
 Execute = Literal["live", "paper"]
+Way = Literal["rest", "websocket", "mixed"]
+"""How the orders of runs go where a venue takes them by websocket; mixed: run by run."""
 Json = dict[str, Any]
 LONGEST_DOUBT_S = 60
 """Where a lost request could be executed for longer, none is lost: nothing is sent meanwhile."""
@@ -69,11 +81,16 @@ class Target(NamedTuple):
 
 
 def acts(
-    seed: int, targets: Sequence[Target], execute: Execute, gap_s: float, kill_s: float
+    seed: int,
+    targets: Sequence[Target],
+    execute: Execute,
+    gap_s: float,
+    kill_s: float,
+    way: Way = "rest",
 ) -> Iterator[Act]:
     """Yield acts without end; `gap_s` and `kill_s` are mean times between two, 0: no kills."""
     chance = random.Random(seed)
-    kinds = {target: kinds_at(target, execute) for target in targets}
+    kinds = {target: kinds_at(target, execute, way) for target in targets}
     names = {target: list(kinds[target]) for target in targets}
     weights = {target: [_weight(name) for name in names[target]] for target in targets}
     kill_in_s = chance.expovariate(1 / kill_s) if kill_s else float("inf")
@@ -94,7 +111,12 @@ def _weight(kind: str) -> int:
     return 1 if kind.startswith(ENDING) else NOT_ENDING
 
 
-def kinds_at(target: Target, execute: Execute) -> Mapping[str, Kind]:
+def speaks(run: int, seed: int, way: Way) -> bool:
+    """Whether the orders of a run (1, 2, ...) go by websocket, where a venue takes them so."""
+    return way == "websocket" or (way == "mixed" and (run + seed) % 2 == 1)
+
+
+def kinds_at(target: Target, execute: Execute, way: Way = "rest") -> Mapping[str, Kind]:
     """Return what may happen at a venue, by name."""
     venue = target.venue
     found = {**_of_frames(venue), **_of_connections(venue)}
@@ -105,6 +127,8 @@ def kinds_at(target: Target, execute: Execute) -> Mapping[str, Kind]:
         found |= _of_market(target)
         if rules_of(venue).window.default_ns <= LONGEST_DOUBT_S * NS_PER_S:
             found |= _unread(venue)
+        if way != "rest" and venue in SPOKEN:
+            found |= _of_spoken(venue)
     return found
 
 
@@ -140,6 +164,29 @@ def _unread(venue: str) -> dict[str, Kind]:
     }
 
 
+def _of_spoken(venue: str) -> dict[str, Kind]:
+    """Orders and cancels by websocket: lost, late, and their answers lost, late, unreadable."""
+    read = partial(_rule, venue, "frame.in")
+    told = partial(_rule, venue, "frame.out", match=ANSWERED[venue])
+    return {
+        "spoken order: lost on its way": read(action="drop", match=SPOKEN[venue]),
+        "spoken order: 2 s late at the venue": read(
+            action="delay", match=SPOKEN[venue], seconds=2.0
+        ),
+        "spoken cancel: lost on its way": read(action="drop", match=SPOKEN_CANCELS[venue]),
+        "spoken: answer lost": told(action="drop"),
+        "spoken: answer cut": told(action="truncate", size=20),
+        "spoken: answer garbage": told(action="garbage"),
+        "spoken: answer without an id": told(
+            action="replace", pattern='"(orderId|order_id|ordId)":"?[^,}"]*"?', body='"none":0'
+        ),
+        "spoken: answer 2 s late": told(action="delay", seconds=2.0),
+        "spoken: answer 8 s late": told(action="delay", seconds=8.0),
+        "spoken: answer twice": told(action="duplicate"),
+        "spoken: answer behind the next": told(action="reorder"),
+    }
+
+
 def _of_frames(venue: str) -> dict[str, Kind]:
     """Messages of the venue, public and private."""
     out = partial(_rule, venue, "frame.out", match=".")
@@ -156,10 +203,10 @@ def _of_frames(venue: str) -> dict[str, Kind]:
     }
     found |= _of_books(venue)
     if venue in CHECKSUMS:
+        pattern, body = CHECKSUMS[venue]
         found["frames: wrong checksum"] = _rule(
-            venue, "frame.out", "replace", '"checksum"',
-            pattern='"checksum":[0-9]+', body='"checksum":1',
-        )  # fmt: skip
+            venue, "frame.out", "replace", '"checksum"', pattern=pattern, body=body
+        )
     return found
 
 

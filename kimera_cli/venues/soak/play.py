@@ -100,6 +100,14 @@ def _with_bugs(theatre: Theatre, verdicts: list[Fault]) -> list[Fault]:
     ]
 
 
+def by_websocket(theatre: Theatre) -> int:
+    """Return the requests by websocket of the live runs that came to their end and told them."""
+    told = (each for life in theatre.lives for each in lines(life.out))
+    ends = [each["feed"].get("orders", {}) for each in told if each["type"] == "run_summary"]
+    venues = [venue for end in ends for venue in end.values()]
+    return sum(venue["by_websocket"] for venue in venues if isinstance(venue, dict))
+
+
 def _told(theatre: Theatre, verdicts: list[Fault], seconds: float, folder: str) -> Soak:
     plan = theatre.plan
     told = [(life.out, each) for life in theatre.lives for each in lines(life.out)]
@@ -121,6 +129,7 @@ def _told(theatre: Theatre, verdicts: list[Fault], seconds: float, folder: str) 
         kills=theatre.kills,
         runs=len(theatre.lives),
         orders=theatre.totals["orders"],
+        by_websocket=by_websocket(theatre),
         fills=theatre.totals["fills"],
         notices=kinds["notice"],
         passed=all(each.passed for each in verdicts),

@@ -18,8 +18,9 @@ from kimera_cli.errors import RunError
 from kimera_cli.journal.intent_replay import DATABASE, read_orders
 from kimera_cli.journal.intents import account_folder
 from kimera_cli.units import NS_PER_S
+from kimera_cli.venues.clients.socket_entry import has_socket
 from kimera_cli.venues.faults.scenario import expect
-from kimera_cli.venues.soak.acts import KILLS, Act, Call, Execute, Target, acts
+from kimera_cli.venues.soak.acts import KILLS, Act, Call, Execute, Target, Way, acts, speaks
 from kimera_cli.venues.soak.compare import ACCOUNT, Json, Life, lines
 from kimera_cli.venues.soak.control import Control
 from kimera_cli.venues.soak.processes import Group, wait_for
@@ -57,6 +58,7 @@ class Plan(NamedTuple):
 
     venues: tuple[str, ...]
     execute: Execute
+    way: Way
     seconds: float
     seed: int
     gap_s: float
@@ -94,6 +96,7 @@ class Theatre:
     """Acts of which it is not known whether they came about, by the number of their rule."""
     _due: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
     _began_ns: int = 0
+    _by_socket: bool = False
 
     @property
     def home(self) -> Path:
@@ -110,24 +113,32 @@ class Theatre:
     def start_run(self) -> None:
         """Start a run, and wait until it reads and trades everywhere."""
         plan, self._began_ns = self.plan, self.plan.now_ns()
+        number = len(self.lives) + 1
+        self._by_socket = plan.execute == "live" and speaks(number, plan.seed, plan.way)
         words = ["run", "--source", "venue", "--server", self.server.out.name]
         words += ["--execute", plan.execute, "--strategy", "grid", "--seed", str(plan.seed)]
         paces = [f"risk.venue_orders_per_s.{venue}={ORDERS_PER_S}" for venue, _ in self.targets]
-        for setting in (*SETTINGS, *paces):
+        way = f"live.orders={'websocket' if self._by_socket else 'rest'}"
+        for setting in (*SETTINGS, *paces, way):
             words += ["--set", setting]
         words += ["--for", f"{4 * plan.seconds + LIMIT_S:.0f}s"]
-        words += ["--out", f"run-{len(self.lives) + 1}"]
+        words += ["--out", f"run-{number}"]
         for venue, symbol in self.targets:
             words += ["--market", f"{venue}/{symbol.replace('/', '')}"]
-        self.run = Group(f"run-{len(self.lives) + 1}", words, self.folder, _env(self))
-        self.plan.note(f"{self.run.name} starts")
+        self.run = Group(f"run-{number}", words, self.folder, _env(self))
+        self.plan.note(f"{self.run.name} starts{', orders by websocket' * self._by_socket}")
         up = wait_for(lambda: self._is_up() or self._ended(), UP_S)
         expect(up and not self._ended(), f"expected {self.run.name} to come up, {self._how()}")
 
     def _is_up(self) -> bool:
-        wanted = 1 if self.plan.execute == "paper" else 2
         found = self.control.get("/")
-        return all(found[target.venue]["sockets"] >= wanted for target in self.targets)
+        return all(found[venue]["sockets"] >= self._sockets(venue) for venue, _ in self.targets)
+
+    def _sockets(self, venue: str) -> int:
+        """How many a run has at a venue: of market data, of private events, of orders."""
+        if self.plan.execute == "paper":
+            return 1
+        return 3 if self._by_socket and has_socket(venue) else 2
 
     def _ended(self) -> bool:
         return self.run is not None and self.run.code is not None
@@ -162,7 +173,8 @@ class Theatre:
         plan = self.plan
         chance = random.Random(plan.seed)
         end = self.seconds + plan.seconds
-        for act in acts(plan.seed, self.targets, plan.execute, plan.gap_s, plan.kill_s):
+        given = (plan.seed, self.targets, plan.execute, plan.gap_s, plan.kill_s, plan.way)
+        for act in acts(*given):
             self.wait(min(act.wait_s, end - self.seconds))
             if self.seconds >= end:
                 return

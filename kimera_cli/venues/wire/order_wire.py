@@ -61,6 +61,7 @@ class OrderWire:
         self.table = ob.addresses(self.programs, account.state, self.order)
         self._numbers = memoryview(self.memory).cast("q")
         self._out = memoryview(self.memory)[_offset("out") :]
+        self._client_at, self._venue_at = _offset("client_id"), _offset("venue_id")
         self._make(self._values(symbol or instrument.symbol, dict(options or {})))
 
     def _values(self, symbol: str, options: dict[str, str]) -> dict[str, str]:
@@ -133,7 +134,7 @@ class OrderWire:
         if not self.dialect.client_id.pattern.fullmatch(client_id):
             raise self._wrong(f"a client id of {self.dialect.client_id.words}", client_id)
         self._set(px_ticks, qty_lots, ts_ns, request_id)
-        self._set_id("client_id", 4, client_id)
+        self._set_id(self._client_at, 4, client_id)
         return self._build(2 * (FOK + 2 if order_type == MARKET else tif) + side)
 
     def cancel(
@@ -147,8 +148,8 @@ class OrderWire:
         if venue_id and not VENUE_ID.fullmatch(venue_id):
             raise self._wrong("a venue id of 1 to 64 of letters, digits and -", venue_id)
         self._set(0, 0, ts_ns, request_id)
-        self._set_id("client_id", 4, client_id)
-        self._set_id("venue_id", 5, venue_id)
+        self._set_id(self._client_at, 4, client_id)
+        self._set_id(self._venue_at, 5, venue_id)
         return self._build(ob.CANCEL_CLIENT_ID if client_id else ob.CANCEL_VENUE_ID)
 
     def login(self, ts_ns: int, request_id: int = 0) -> memoryview:
@@ -173,14 +174,15 @@ class OrderWire:
         self.programs.view(np.uint8)[:] = 0
         self.memory[:] = bytes(len(self.memory))
 
-    def _set(self, *numbers: int) -> None:
-        for place, number in enumerate(numbers):
-            if not -LARGEST <= number <= LARGEST:
-                raise self._wrong("numbers of 64 bits", number)
-            self._numbers[place] = number
+    def _set(self, px_ticks: int, qty_lots: int, ts_ns: int, request_id: int) -> None:
+        numbers = self._numbers
+        try:
+            numbers[0], numbers[1], numbers[2], numbers[3] = px_ticks, qty_lots, ts_ns, request_id
+        except ValueError:
+            was = (px_ticks, qty_lots, ts_ns, request_id)
+            raise self._wrong("numbers of 64 bits", was) from None
 
-    def _set_id(self, name: str, length_at: int, text: bytes) -> None:
-        at = _offset(name)
+    def _set_id(self, at: int, length_at: int, text: bytes) -> None:
         self.memory[at : at + len(text)] = text
         self._numbers[length_at] = len(text)
 

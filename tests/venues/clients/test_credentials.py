@@ -11,6 +11,7 @@ import pytest
 
 from kimera_cli.errors import UsageError, VenueError
 from kimera_cli.venues.clients.credentials import (
+    HIDDEN,
     Credentials,
     Redactor,
     from_environment,
@@ -128,6 +129,34 @@ def test_a_redactor_takes_out_every_spelling_and_no_ordinary_word() -> None:
         assert shown.endswith(" after")
     assert Redactor(["", "ab", "limit"]).text("a limit of ab") == "a limit of ab"
     assert repr(redactor) == f"Redactor({len(redactor._known)})"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "signature=WHAT&a=b",
+        '{"sign": "WHAT"}',
+        "'Sign':'WHAT'",
+        r'{"msg": "{\"signature\":\"WHAT\"}"}',
+        "OK-ACCESS-SIGN: WHAT",
+        "API-Sign: WHAT",
+        '{"jwt":"WHAT"}',
+    ],
+)
+def test_a_redactor_takes_out_what_stands_as_a_signature(said: str) -> None:
+    proof = "eyJh.bGci%2BOi+/J_5-0123456789abcdef=="
+    for found in (
+        Redactor().text(said.replace("WHAT", proof)),
+        Redactor().data(said.replace("WHAT", proof).encode()).decode(),
+    ):
+        assert found == said.replace("WHAT", HIDDEN)
+    plain = b'{"signal": "aaaaaaaaaaaaaaaaaaaaaaaa", "sign": "buy"}'
+    assert Redactor().data(plain) is plain or Redactor().data(plain) == plain
+
+
+def test_a_redactor_learns_more_and_forgets_nothing() -> None:
+    more = Redactor(["secret-1"]).also("token-of-a-connection", "")
+    assert more.text("secret-1 token-of-a-connection") == f"{HIDDEN} {HIDDEN}"
 
 
 def test_a_shown_request_keeps_what_is_meant_and_hides_what_proves_it() -> None:

@@ -230,10 +230,11 @@ def test_the_kill_switch_is_seen_behind_everything_that_takes_time(tmp_path: Pat
             budget = desk.client.session.budget
             take = budget.take
 
-            async def killed_meanwhile(kind: Any, weight: int = 1) -> None:
-                await take(kind, weight)
+            async def killed_meanwhile(kind: Any, *more: int) -> None:
+                await take(kind, *more)
                 desk.latch.kill("now", 1, "the test")
 
+            budget.takes = lambda *_: False  # type: ignore[method-assign]
             budget.take = killed_meanwhile  # type: ignore[method-assign]
             with pytest.raises(RiskError) as caught:
                 await desk.order(wish(rig, "bybit"))

@@ -80,6 +80,11 @@ def test_kraken_answers(captured: Any) -> None:
     assert orders[1].kind is None, "a stop order is neither limit nor market"
     closed = venue.read_orders(captured("kraken/http_closed_orders"), NONE).items
     assert (closed[0].status, closed[0].filled) == ("filled", Decimal("0.5"))
+    told = captured("kraken/http_closed_orders")
+    for order in told.json["result"]["closed"].values():
+        order["oflags"] = "fciq,viqc"
+    (by_cost, *_) = venue.read_orders(told, NONE).items
+    assert by_cost.quantity is None, "with viqc the volume is money"
     page = venue.read_fills(captured("kraken/http_trades_history"), NONE)
     assert page.more is None
     fill = page.items[0]

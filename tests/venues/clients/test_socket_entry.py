@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -14,7 +15,7 @@ from loopback import PASSPHRASE, Rig, intent, run, secret_of, serving
 from kimera_cli.errors import VenueError
 from kimera_cli.feeds.backoff import Backoff
 from kimera_cli.venues.clients.budget import Budget
-from kimera_cli.venues.clients.credentials import Credentials
+from kimera_cli.venues.clients.credentials import HIDDEN, Credentials
 from kimera_cli.venues.clients.socket_entry import SocketEntry
 from kimera_cli.venues.clients.socket_talk import TALKS
 from kimera_cli.venues.clients.venues import client_for
@@ -27,7 +28,7 @@ from kimera_cli.venues.orders.outcome import (
     Unknown,
 )
 
-GUARD_S = 20
+GUARD_S = 120
 
 
 @asynccontextmanager
@@ -50,6 +51,14 @@ async def talking(name: str, answer_s: float = 10.0) -> AsyncIterator[tuple[Rig,
         finally:
             task.cancel()
             client.session.transport.close()
+
+
+async def again(entry: SocketEntry) -> None:
+    """Wait for a second connection."""
+    async with asyncio.timeout(GUARD_S):
+        while entry.connections < 2:
+            await asyncio.sleep(0.001)
+        await entry.up.wait()
 
 
 def order_at(rig: Rig, name: str, factor: str = "0.95", **terms: Any) -> Any:
@@ -155,9 +164,7 @@ def test_the_socket_comes_back(name: str) -> None:
     async def work() -> None:
         async with talking(name) as (rig, entry):
             entry._socket.close("cut by the test")  # type: ignore[union-attr]
-            while entry.connections < 2:
-                await asyncio.sleep(0.001)
-            await asyncio.wait_for(entry.up.wait(), GUARD_S)
+            await again(entry)
             assert isinstance(await entry.place(order_at(rig, name)), Accepted)
             assert entry.spoken == 1
 
@@ -180,5 +187,112 @@ def test_a_refused_login_ends_it(name: str) -> None:
                 await asyncio.wait_for(client.entry.run(), GUARD_S)
             assert caught.value.code == "venue.auth"
             assert wrong not in str(caught.value)
+
+    run(work())
+
+
+@pytest.mark.parametrize("name", TALKS)
+def test_a_half_open_connection_is_found_out_and_made_anew(name: str) -> None:
+    async def work() -> None:
+        async with talking(name, answer_s=0.2) as (rig, entry):
+            entry.silence_s = 0.5
+            for socket in rig.listener.host.sockets(name):
+                socket.frozen = True
+            lost = await entry.place(order_at(rig, name))
+            assert isinstance(lost, Unknown)
+            assert rig.at[name].mine() == []
+            await again(entry)
+            entry.answer_s = GUARD_S  # this one answers, however slow the machine is
+            assert isinstance(await entry.place(order_at(rig, name)), Accepted)
+            assert entry.spoken == 2
+            assert "silence for 0.5 s" in rig.reported[0].message
+
+    run(work())
+
+
+@pytest.mark.parametrize("name", TALKS)
+def test_pings_keep_a_quiet_connection(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kimera_cli.venues.clients.socket_entry.PING_S", 0.1)
+
+    async def work() -> None:
+        async with talking(name) as (_, entry):
+            entry.silence_s, socket = GUARD_S, entry._socket
+            assert socket is not None
+            heard = socket.heard
+            async with asyncio.timeout(GUARD_S):
+                while socket.heard < heard + 6 and not socket.ended.done():  # answers to pings
+                    await asyncio.sleep(0.001)
+            assert (entry.connections, entry.up.is_set()) == (1, True)
+
+    run(work())
+
+
+def test_a_login_that_ended_is_made_anew() -> None:
+    async def work() -> None:
+        async with talking("okx") as (rig, entry):
+            refusal = b'{"event":"error","msg":"Please log in","code":"60011","connId":"1"}'
+            entry._hear(refusal)
+            await again(entry)
+            assert isinstance(await entry.place(order_at(rig, "okx")), Accepted)
+            assert entry.spoken == 1
+            assert "60011 Please log in" in rig.reported[0].message
+
+    run(work())
+
+
+@pytest.mark.parametrize("name", TALKS)
+def test_what_is_built_ahead_is_not_sent(name: str) -> None:
+    async def work() -> None:
+        async with talking(name) as (rig, entry):
+            before = rig.at[name].venue.requests
+            entry.warm(order_at(rig, name))
+            assert list(entry._spoken_wires) == [order_at(rig, name).symbol]
+            assert (entry.spoken, rig.at[name].venue.requests) == (0, before)
+            assert rig.at[name].mine() == []
+
+    run(work())
+
+
+REFUSALS = {
+    "binance": {"id": "1", "status": 400, "error": {"code": -9, "msg": "ECHO"}},
+    "bybit": {"reqId": "1", "retCode": 999999, "retMsg": "ECHO", "op": "order.create", "data": {}},
+    "kraken": {"method": "add_order", "req_id": 1, "success": False, "error": "EGeneral:ECHO"},
+    "okx": {"id": "1", "op": "order", "code": "1", "msg": "ECHO", "data": []},
+}
+UNCLEAR = {
+    "binance": {"id": "1", "status": 500, "result": {"said": "ECHO"}},
+    "bybit": {"reqId": "1", "retCode": 0, "retMsg": "ECHO", "op": "order.create", "data": {}},
+    "kraken": {"method": "add_order", "req_id": 1, "success": True, "result": {"a": "ECHO"}},
+    "okx": {"id": "1", "op": "order", "code": "0", "msg": "ECHO", "data": []},
+}
+"""Answers that say neither yes nor no."""
+
+
+@pytest.mark.parametrize("name", TALKS)
+@pytest.mark.parametrize("answers", [REFUSALS, UNCLEAR])
+def test_what_a_venue_says_back_of_secrets_is_in_no_outcome(
+    name: str, answers: dict[str, Any]
+) -> None:
+    signature = "5ig4" * 16
+
+    async def work() -> None:
+        async with talking(name) as (rig, entry):
+            for socket in rig.listener.host.sockets(name):
+                socket.frozen = True
+            secrets = [f"key-of-{name}", secret_of(name), PASSPHRASE]
+            secrets += [entry._talk.token] if name == "kraken" else []
+            for echo in (*secrets, f"signature={signature}", f'{{"sign": "{signature}"}}'):
+                waiting = asyncio.ensure_future(entry.place(order_at(rig, name)))
+                number = entry.spoken + 1
+                while entry.spoken < number and not waiting.done():
+                    await asyncio.sleep(0)
+                text = json.dumps(answers[name]).replace('"1"', f'"{number}"')
+                text = text.replace('"req_id": 1', f'"req_id": {number}')
+                entry._hear(text.replace("ECHO", json.dumps(echo)[1:-1]).encode())
+                outcome = await asyncio.wait_for(waiting, GUARD_S)
+                assert isinstance(outcome, Rejected | Unknown)
+                assert not any(text in repr(outcome) for text in (*secrets, signature))
+                # Of Kraken's unclear answers nothing is kept.
+                assert HIDDEN in repr(outcome) or (answers is UNCLEAR and name == "kraken")
 
     run(work())

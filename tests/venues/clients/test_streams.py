@@ -34,7 +34,7 @@ from kimera_cli.venues.orders.outcome import (
 )
 
 QUICK = Patience(backoff=Backoff(first_s=0.01, most_s=0.05), audit_s=3600.0)
-GUARD_S = 10
+GUARD_S = 120
 
 
 @dataclass

@@ -132,8 +132,8 @@ def test_an_answer_that_does_not_come_ends_the_connection_so_that_it_cannot_come
         async with scripted(script) as port:
             transport = Transport(Server(port), world())
             with pytest.raises(NoAnswerError):
-                await transport.exchange(HOST, REQUEST, answer_s=0.05)
-            await asyncio.wait_for(closed.wait(), 30)
+                await transport.exchange(HOST, REQUEST, answer_s=0.5)
+            await asyncio.wait_for(closed.wait(), 120)
 
     run(work())
 

@@ -47,6 +47,20 @@ def test_nothing_wrong_is_agreement(tmp_path: Path) -> None:
     assert compared(tmp_path, lambda _: None) == "2 orders, 1 fills"
 
 
+@pytest.mark.parametrize("by_socket", [False, True])
+def test_a_failure_while_another_process_has_the_account_is_told(
+    by_socket: bool, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        clocks = Time(time.time_ns, time.perf_counter_ns)
+        async with on_stage("okx", clocks, tmp_path, by_socket=by_socket) as stage:
+            await stage.let_go()
+            raise FaultFailedError("as it should be")
+
+    with pytest.raises(FaultFailedError, match="as it should be"):
+        asyncio.run(work())
+
+
 SPOILED: dict[str, Any] = {
     "not here": lambda s: s.venue.exchange.place(s.account, s.request("buy", "0.01", "0.95")),
     "filled unheard": lambda s: s.others("sell", "0.1", "0.95"),

@@ -284,6 +284,31 @@ def test_what_goes_wrong_once_is_asked_again_and_for_ever_is_an_error(
     fetching(scenario, at)
 
 
+def test_a_pause_is_as_long_as_the_venue_asks_for(fetching: Run) -> None:
+    end = now() - 2 * MINUTE
+
+    async def scenario(fetch: Fetching) -> None:
+        for asked in ("3", "40"):
+            fetch.server.rule(
+                hook="request.before", action="reply", status=429, body="{}", match="klines",
+                headers={"Retry-After": asked}, count=1,
+            )  # fmt: skip
+            told = await fetch("binance", ["ETH/USDT"], (end - 30 * MINUTE, end))
+            assert told.slept == [pytest.approx(float(asked), abs=1.0)]
+            assert told.slept[0] >= float(asked)
+            assert told.notes[0].details["again_in_s"] == told.slept[0]
+            fetch.catalog.remove("binance/ETHUSDT/ohlcv-1m")
+        fetch.server.rule(
+            hook="request.before", action="reply", status=418, body="{}", match="klines",
+            headers={"Retry-After": "259200"}, count=1,
+        )  # fmt: skip
+        with pytest.raises(VenueError) as banned:
+            await fetch("binance", ["ETH/USDT"], (end - 30 * MINUTE, end))
+        assert banned.value.code == "venue.rate_limited"
+
+    fetching(scenario, "binance")
+
+
 def test_a_bar_that_cannot_be_is_refused(fetching: Run) -> None:
     end = now() - 2 * MINUTE
 

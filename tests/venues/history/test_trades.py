@@ -36,14 +36,21 @@ async def trades(job: Job) -> Record:
     return await TradeFetch(job).run()
 
 
-def act(fetch: Fetching, venue: str, count: int) -> None:
-    """Let the background of the venue's first market trade `count` times now."""
+def act(fetch: Fetching, venue: str, count: int, *, at_once: bool = False) -> None:
+    """Let the background of the venue's first market trade `count` times now.
+
+    `at_once`: in about one instant of the venue's clock, however long it takes here.
+    """
     background = fetch.server.venue(venue).background[0]
-    symbol = MARKETS[venue]
-    desk = fetch.server.exchange(venue).desk(symbol)
-    aim = len(desk.trades) + count
+    exchange = fetch.server.exchange(venue)
+    desk, clock = exchange.desk(MARKETS[venue]), exchange.clock
+    aim, began = len(desk.trades) + count, clock.now_ns()
     while len(desk.trades) < aim:
+        if at_once:
+            clock.set(began)
         background.act()  # type: ignore[attr-defined]
+    if at_once:
+        clock.set(time.time_ns())
 
 
 def truth(fetch: Fetching, venue: str) -> list[tuple[int, str, str, str]]:
@@ -55,7 +62,7 @@ def truth(fetch: Fetching, venue: str) -> list[tuple[int, str, str, str]]:
     market = desk.market
     found: list[list[Any]] = []
     for trade in desk.trades:
-        who = (trade.ts_ns // NS_PER_MS, trade.side, trade.px_ticks, trade.taker.id)
+        who = (trade.ts_ns // NS_PER_MS, trade.side, trade.px_ticks, trade.taker_id)
         if venue == "binance" and found and found[-1][0] == who:
             found[-1][1] += trade.qty_lots
         else:
@@ -101,7 +108,7 @@ def test_pages_follow_each_other_without_a_hole(fetching: Run, at: str) -> None:
 
     async def scenario(fetch: Fetching) -> None:
         start = time.time_ns() - 60 * S
-        act(fetch, at, 2_300)
+        act(fetch, at, 2_300, at_once=at != "binance")
         told = await fetch(at, [MARKETS[at]], (start, time.time_ns() + S), trades)
         (done,) = told.of(Fetched)
         every = truth(fetch, at)

@@ -160,6 +160,18 @@ def test_a_market_order_is_measured_at_the_touch_or_by_its_cost(make):
     assert caught.value.hint == "try a cost of 5"
 
 
+def test_fill_or_kill_is_refused_where_the_venue_has_none(make, venue):
+    market = Instrument(venue=venue, symbol="BTC", kind="spot", tick=BTC.tick, lot=BTC.lot)
+    intent = make.intent(tif="fok", price=Decimal(50_000), quantity=Decimal("0.01"))
+    if venue != "kraken":
+        check(market, intent)
+        return
+    with pytest.raises(UsageError, match="gtc, ioc or post_only, was fok") as caught:
+        check(market, intent)
+    assert caught.value.code == "usage.tif"
+    assert "no fill or kill" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     "changes",
     [

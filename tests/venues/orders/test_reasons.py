@@ -12,6 +12,9 @@ from kimera_cli.venues.orders.reasons import HANDLING, judge, refusal
 from kimera_cli.venues.orders.rules import RULES, PostOnly
 
 R = Reason
+KRAKEN_DIGITS = "can only be specified up to 1 decimals."
+HTX_TIME = "Signature not valid: Invalid submission time or incorrect time format"
+HTX_SIGNATURE = "Signature not valid: Verification failure [校验失败]"
 
 KNOWN = [
     # Answers as the venues write them (documentation, captures, ccxt's comments).
@@ -38,6 +41,9 @@ KNOWN = [
     ("kraken", "EOrder:Cost minimum not met", "", 200, R.MIN_NOTIONAL),
     ("kraken", "EGeneral:Invalid arguments:volume minimum not met", "", 200, R.MIN_QUANTITY),
     ("kraken", "EOrder:Tick size check failed", "", 200, R.PRICE_STEP),
+    ("kraken", "EOrder:Invalid price", "", 200, R.PRICE_BAND),
+    ("kraken", f"EOrder:Invalid price:XBTUSD price {KRAKEN_DIGITS}", "", 200, R.PRICE_STEP),
+    ("kraken", f"EGeneral:Invalid arguments:price:{KRAKEN_DIGITS}", "", 200, R.PRICE_STEP),
     ("kraken", "EOrder:Unknown order", "", 200, R.NOT_FOUND),
     ("kraken", "EAPI:Invalid nonce", "", 200, R.NONCE),
     ("kraken", "EAPI:Invalid signature", "", 200, R.SIGNATURE),
@@ -89,6 +95,8 @@ KNOWN = [
     ("coinbaseexchange", "", "size is too small. Minimum size is 0.001", 400, R.MIN_QUANTITY),
     ("coinbaseexchange", "", "invalid signature", 401, R.SIGNATURE),
     ("coinbaseexchange", "", "request timestamp expired", 400, R.CLOCK),
+    ("htx", "api-signature-not-valid", HTX_TIME, 200, R.CLOCK),
+    ("htx", "api-signature-not-valid", HTX_SIGNATURE, 200, R.SIGNATURE),
     ("coinbaseexchange", "", "Public rate limit exceeded", 429, R.RATE_LIMIT),
 ]  # fmt: skip
 

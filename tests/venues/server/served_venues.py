@@ -24,7 +24,7 @@ from kimera_cli.venues.server.hijack import hijack_session
 from kimera_cli.venues.server.host import Host, Venue
 from kimera_cli.venues.server.serve import Ports, Serving
 
-GUARD_S = 30
+GUARD_S = 240
 """Only against a hang."""
 
 Scenario = Callable[["World"], Awaitable[Any]]

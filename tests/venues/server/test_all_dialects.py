@@ -178,8 +178,9 @@ def test_own_orders_are_pushed(serve: Any, name: str) -> None:
         await ex.load_markets()
         seen: list[Any] = []
         watching = asyncio.create_task(_orders(ex, market.symbol, seen))
-        await until(lambda: bool(world.host.sockets()))
-        for _ in range(20):
+        low = float(market.price(exchange.book(market.symbol, 1)[0][0][0] * 9 // 10))
+        while not seen:  # until the subscription is there
+            await ex.create_order(market.symbol, "limit", "buy", 0.01, low)
             await asyncio.sleep(0.01)
         best = exchange.book(market.symbol, 1)[0][0][0]
         price = float(market.price(best + 1))

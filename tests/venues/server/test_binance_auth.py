@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -88,6 +89,28 @@ def test_the_window_of_time(binance: Direct, ahead_ms: int, code: int) -> None:
 def test_a_shorter_window_is_kept_to(binance: Direct) -> None:
     assert send(binance, f"{ORDER}&recvWindow=100", ahead_ms=-100) == 0
     assert send(binance, f"{ORDER}&recvWindow=100", ahead_ms=-101) == -1021
+
+
+@pytest.mark.parametrize("window", ["nan", "inf", "-1", "0x10", "1e3", "5000 ", "1.2345"])
+def test_a_window_that_is_no_number_lets_nothing_old_pass(binance: Direct, window: str) -> None:
+    assert send(binance, f"{ORDER}&recvWindow={quote(window)}", ahead_ms=-3_600_000) == -1100
+    assert not binance.exchange.orders(binance.me)
+
+
+@pytest.mark.parametrize(
+    ("extra", "code"),
+    [
+        ("stopPrice=48000", -1106),
+        ("trailingDelta=100", -1106),
+        ("quoteOrderQty=100", -1106),
+        ("icebergQty=0.001", -2010),
+    ],
+)
+def test_no_other_order_is_placed_than_was_asked_for(
+    binance: Direct, extra: str, code: int
+) -> None:
+    assert send(binance, f"{ORDER}&{extra}") == code
+    assert not binance.exchange.orders(binance.me)
 
 
 def test_a_reader_s_key_places_nothing(binance: Direct) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nonsense import values
 from probe import Probe, Talk
 
 WORDS = """
@@ -26,17 +27,7 @@ base_size quote_size limit_price order_id order_ids account-id symbol amount sou
 client-order-id order-ids client-order-ids self-match-prevent types order-status cursor limit
 start end granularity start_date end_date before after level states direct period depth
 """.split()  # noqa: SIM905
-SCALARS = st.one_of(
-    st.sampled_from(WORDS), st.none(), st.booleans(), st.integers(-5, 2**62), st.floats(),
-    st.text(max_size=6),
-)  # fmt: skip
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=6)
-    ),
-    max_leaves=12,
-)
+VALUES = values(WORDS, NAMES, 2**62)  # ccxt, which signs, writes none beyond 64 bits
 BODIES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=8)
 LIMIT = {"limit_limit_gtc": {"base_size": "0.01", "limit_price": "49000", "post_only": True}}
 GOOD: dict[str, list[dict[str, Any]]] = {

@@ -14,7 +14,7 @@ import pytest
 
 
 def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request("GET", path, headers={"Host": host})
     answer = connection.getresponse()
     return answer.status, answer.read()
@@ -38,7 +38,7 @@ def test_it_says_where_it_is_serves_and_ends_clean_on_ctrl_c(kimera: Any, tmp_pa
         assert "BEGIN CERTIFICATE" in Path(listening["ca"]).read_text()
     finally:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     ended, last = (json.loads(line) for line in out.splitlines())
     assert (ended["type"], ended["requests"], ended["bugs"]) == ("venue_ended", 2, 0)
     assert (last["type"], last["status"], last["code"]) == ("end", "ok", 0)
@@ -52,7 +52,7 @@ def test_a_table_shows_the_ports_at_once(kimera: Any) -> None:
     port = row[head.index(b"port")]
     assert get(int(port), "/binance/api/v3/ping") == (200, b"{}")
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=120)
     assert b"requests" in out
 
 
@@ -64,7 +64,7 @@ def test_faults_from_a_file_and_an_end_by_time(kimera: Any, tmp_path: Path) -> N
     assert get(port, "/binance/api/v3/ping")[0] == 503
     assert get(port, "/binance/api/v3/ping")[0] == 200
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert process.returncode == 0
     done = kimera("venue", "serve", "--venues", "binance", "--for", "100ms")
     assert (done.code, done.end["status"]) == (0, "ok")
@@ -99,4 +99,4 @@ def test_a_port_or_a_folder_that_is_taken(kimera: Any, tmp_path: Path) -> None:
     assert (done.code, done.err_json[0]["code"]) == (4, "venue.folder")
     assert "--folder" in done.err_json[0]["hint"]
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)

@@ -9,6 +9,7 @@ import pytest
 from direct_venue import Direct
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nonsense import values
 from test_bybit_dialect import auth
 from test_bybit_dialect import send as bybit_send
 from test_kraken_dialect import NONCES, result, signed
@@ -37,17 +38,7 @@ NAMES = words(
     "request timeWindow product pair type ordertype volume oflags txid userref nonce "
     "cl_ord_ids ofs start end X-BAPI-TIMESTAMP"
 )
-SCALARS = st.one_of(
-    st.sampled_from(WORDS), st.none(), st.booleans(), st.integers(-5, 2**70), st.floats(),
-    st.text(max_size=6),
-)  # fmt: skip
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=6)
-    ),
-    max_leaves=12,
-)
+VALUES = values(WORDS, NAMES)
 ENTRIES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=8)
 MESSAGES = st.one_of(
     st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6),

@@ -222,6 +222,20 @@ def test_self_trade_modes(mode: Any, resting: Any, newcomer: Any, filled: int) -
     assert order.prevented_lots == (100_000 if mode == "decrement" else 0)
 
 
+@pytest.mark.parametrize(("resting", "newcomer"), [("1", "3"), ("3", "1"), ("2", "2")])
+@pytest.mark.parametrize("fees", ["received", "quote"])
+def test_what_a_prevented_self_trade_took_is_not_held_any_more(
+    resting: str, newcomer: str, fees: Any
+) -> None:
+    hall = Hall(Rules(fee_asset=fees, tiers=(FeeTier(D(0), D("0.001"), D("0.001")),)))
+    rate = D("1.001") if fees == "quote" else D(1)
+    hall.buy(hall.a, resting, "50000")
+    hall.sell(hall.a, newcomer, "50000", self_trade="decrement")
+    rest = D(resting) - D(newcomer)
+    assert hall.held(hall.a, "USDT") == max(rest, D(0)) * 50_000 * rate
+    assert hall.held(hall.a, "BTC") == max(-rest, D(0))
+
+
 def test_a_market_order_counts_only_what_it_may_trade_with() -> None:
     hall = Hall(Rules(self_trade="cancel_oldest"))
     hall.sell(hall.a, "1", "50000")
@@ -396,6 +410,23 @@ def test_the_account_forgets_the_oldest_beyond_what_it_keeps() -> None:
     refused(lambda: hall.exchange.find(hall.a, client_id="1"), "not_found")
 
 
+def test_a_sum_that_changed_ends_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    pay = Ledger.pay
+
+    def with_a_gift(ledger: Ledger, payer: int, payee: int, asset: str, atoms: int) -> None:
+        pay(ledger, payer, payee, asset, atoms)
+        balance = ledger.accounts[payee].balance(asset)
+        ledger._set(balance, balance.free + 1, balance.held, payee, asset)
+
+    hall = Hall()
+    hall.sell(hall.a, "1", "50000")
+    monkeypatch.setattr(Ledger, "pay", with_a_gift)
+    request = OrderRequest(PAIR, "buy", "limit", "1", "50000")
+    with pytest.raises(RunError, match="over all accounts to stay, was \\+") as told:
+        hall.exchange.place(hall.b, request)
+    assert told.value.code == "run.venue_conservation"
+
+
 def test_a_broken_ledger_is_found() -> None:
     hall = Hall()
     hall.buy(hall.a, "1", "49000")
@@ -413,22 +444,24 @@ def test_a_broken_ledger_is_found() -> None:
         hall.exchange.check_conservation()
 
 
+MODES = ["none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
+KINDS = ["limit", "ioc", "fok", "post", "market", "cost", "cancel", "amend"]
+REST = ["cancel all", "deposit", "withdraw", "dead man", "time", "halt", "cancel_only", "trading"]
 ACTS = st.lists(
     st.tuples(
-        st.sampled_from(["limit", "ioc", "fok", "post", "market", "cost", "cancel", "amend"]),
+        st.sampled_from(KINDS * 3 + REST),
         st.integers(0, 2),
         st.booleans(),
         st.integers(-30, 30),
         st.integers(1, 40),
+        st.sampled_from([None, *MODES]),
     ),
     max_size=60,
 )
 RULES = st.builds(
     Rules,
     fee_asset=st.sampled_from(["received", "quote"]),
-    self_trade=st.sampled_from(
-        ["none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
-    ),
+    self_trade=st.sampled_from(MODES),
     post_only_cross=st.sampled_from(["reject", "cancel"]),
     fok_unfilled=st.sampled_from(["reject", "expire"]),
     cost_includes_fee=st.booleans(),
@@ -440,11 +473,13 @@ RULES = st.builds(
 def test_whatever_is_asked_nothing_is_lost(acts: list[Any], rules: Rules) -> None:
     hall = Hall(rules)
     accounts = (hall.a, hall.b, hall.c)
+    hall.exchange.deposit(hall.c, "USDT", "-997000")  # too poor for some of it
+    hall.exchange.deposit(hall.c, "BTC", "-9.97")
     told: dict[tuple[int, str], tuple[int, int]] = {}
     levels: dict[tuple[str, int], int] = {}
     hall.exchange.subscribe(lambda e: follow(e, told, levels))
-    for kind, who, buys, away, lots in acts:
-        act(hall, kind, accounts[who], buys, away, lots)
+    for kind, who, buys, away, lots, mode in acts:
+        act(hall, kind, accounts[who], buys, away, lots, self_trade=mode)
         hall.exchange.check_conservation()
     for account in accounts:
         for asset, amounts in hall.exchange.balances(account).items():
@@ -464,23 +499,41 @@ def follow(event: Any, told: dict[Any, Any], levels: dict[Any, int]) -> None:
         levels.update({(side, px): n for side, px, n in event.changes})
 
 
-def act(hall: Hall, kind: str, account: int, buys: bool, away: int, lots: int) -> None:
-    price, qty = f"{50000 + away}", f"{lots / 1000:.3f}"
+def act(hall: Hall, kind: str, account: int, buys: bool, away: int, lots: int, **more: Any) -> None:
+    exchange, price, qty = hall.exchange, f"{50000 + away}", f"{lots / 1000:.3f}"
     place = hall.buy if buys else hall.sell
-    orders = hall.exchange.open_orders(account)
+    orders = exchange.open_orders(account)
     try:
         if kind in ("ioc", "fok"):
-            place(account, qty, price, tif=kind)
+            place(account, qty, price, tif=kind, **more)
         elif kind == "market":
-            place(account, qty)
+            place(account, qty, **more)
         elif kind == "cost":
-            place(account, "", None, cost=str(lots * 40))
+            place(account, "", None, cost=str(lots * 40), **more)
         elif kind == "cancel" and orders:
-            hall.exchange.cancel(account, orders[lots % len(orders)].id)
+            exchange.cancel(account, orders[lots % len(orders)].id)
         elif kind == "amend" and orders:
             chosen = orders[lots % len(orders)]
-            hall.exchange.amend(account, chosen.id, price=price, qty=qty)
+            exchange.amend(account, chosen.id, price=price, qty=qty)
+        elif kind in REST:
+            act_otherwise(hall, kind, account, "BTC" if buys else "USDT", lots)
         else:
-            place(account, qty, price, post_only=kind == "post")
+            place(account, qty, price, post_only=kind == "post", **more)
     except Reject:
         pass
+
+
+def act_otherwise(hall: Hall, kind: str, account: int, asset: str, lots: int) -> None:
+    """What is not an order of the account."""
+    exchange = hall.exchange
+    if kind == "cancel all":
+        exchange.cancel_all(account, PAIR)
+    elif kind in ("deposit", "withdraw"):
+        exchange.deposit(account, asset, D(lots) if kind == "deposit" else -D(lots))
+    elif kind == "dead man":
+        exchange.cancel_all_after(account, lots * S)
+    elif kind == "time":
+        hall.clock.step(lots * S)
+        exchange.tick()
+    else:
+        exchange.set_status(PAIR, kind)  # type: ignore[arg-type]

@@ -301,6 +301,20 @@ def test_balances_count_fees_in_quote(kraken: Direct) -> None:
     assert Decimal(shown["ZUSD"]["hold_trade"]) == kraken.balance("USD")[1] > 490
 
 
+def test_all_that_is_held_is_worth_something(kraken: Direct) -> None:
+    markets = {m.symbol: m for m in kraken.exchange.markets}
+    kraken.exchange.deposit(kraken.me, "USDT", "1000")  # has no market against USD
+    btc, usdt = (m.price(m.last_px) for m in (markets["BTC/USD"], markets["BTC/USDT"]))
+    usd, coins = sum(kraken.balance("USD")), sum(kraken.balance("BTC"))
+    whole = usd + coins * btc + 1000 * btc / usdt
+    told = result(kraken, "TradeBalance")
+    assert Decimal(told["eb"]) == pytest.approx(whole, abs=Decimal("0.0001"))
+    assert (told["mf"], told["m"]) == (told["eb"], "0.0000")
+    in_bitcoin = result(kraken, "TradeBalance", asset="XBT")
+    assert Decimal(in_bitcoin["eb"]) == pytest.approx(whole / btc, abs=Decimal("0.0001"))
+    assert call(kraken, "TradeBalance", asset="NONE")["error"] == ["EQuery:Unknown asset"]
+
+
 def test_a_trade_tells_its_cost_to_the_last_digit(kraken: Direct) -> None:
     result(kraken, "AddOrder", **{**PAIR, "ordertype": "market", "volume": "0.02000374"})
     (told,) = result(kraken, "TradesHistory")["trades"].values()
@@ -440,7 +454,7 @@ def test_the_followed_book_has_the_checksum_at_every_step(kraken: Direct, depth:
     messages = ask(line, "subscribe", channel="book", symbol=["BTC/USD"], depth=depth)
     sides: dict[str, dict[Decimal, Decimal]] = {"bids": {}, "asks": {}}
     seen = 0
-    for _ in kraken.flow(300):
+    for _ in kraken.flow(500):
         messages += line.take()
         while messages:
             message = messages.pop(0)

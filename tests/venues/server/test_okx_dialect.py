@@ -407,6 +407,23 @@ def test_what_cannot_be_read_or_subscribed_says_so(okx: Direct) -> None:
     assert subscribe(business, "candle1m", instId="BTC-USDT")[0]["data"][0][8] == "0"
 
 
+def test_instruments_are_told_at_once_and_when_one_changes(okx: Direct) -> None:
+    line = okx.line("/ws/v5/public")
+    [told] = subscribe(line, "instruments", instType="SPOT")
+    [asked] = [json.loads(okx.request("GET", "/api/v5/public/instruments", "instType=SPOT").body)]
+    assert told["data"] == asked["data"]
+    okx.exchange.set_status(okx.market.symbol, "halt")
+    [changed] = line.take()
+    assert changed["arg"] == {"channel": "instruments", "instType": "SPOT"}
+    assert [(e["instId"], e["state"]) for e in changed["data"]] == [("BTC-USDT", "suspend")]
+    assert subscribe(line, "instruments", instType="SWAP") == []
+    okx.exchange.set_status(okx.market.symbol, "trading")
+    assert line.take() == []
+    assert okx.line("/ws/v5/business").say(
+        {"op": "subscribe", "args": [{"channel": "instruments", "instType": "SPOT"}]}
+    )[0]["code"] == "60018"  # fmt: skip
+
+
 def test_silence_ends_a_connection(okx: Direct) -> None:
     line = okx.line("/ws/v5/public")
     okx.step(20)

@@ -28,6 +28,7 @@ from kimera_cli.venues.server.clock import Clock
 from kimera_cli.venues.server.depth import Depth
 from kimera_cli.venues.server.dialect import parameters
 from kimera_cli.venues.server.dialects import MODULES, available, load
+from kimera_cli.venues.server.exchange import Exchange
 from kimera_cli.venues.server.flow import Flow
 from kimera_cli.venues.server.limits import Bans, Decaying, FixedWindow, SlidingWindow
 from kimera_cli.venues.server.model import Reject
@@ -244,6 +245,25 @@ def test_the_background_keeps_a_market_and_depends_on_the_seed_alone() -> None:
     assert len(trades) > 100
     assert trades == run(1)
     assert trades != run(2)
+
+
+@pytest.mark.parametrize("rate", [2, 20, 500])
+@pytest.mark.parametrize("symbol", ["BTC/USDT", "ETH/BTC"])
+def test_no_side_of_the_background_runs_dry(symbol: str, rate: float) -> None:
+    dialect = load("binance")
+    clock = Clock(start_ns=START_NS)
+    exchange = Exchange("binance", dialect.default_markets(), clock, 7, dialect.rules)
+    flow = Flow(exchange, exchange.market(symbol), rate, 7)
+    middles: list[float] = []
+    for _ in range(200 if rate < 100 else 40):
+        clock.step(S // 4)
+        flow.tick(clock.now_ns())
+        bids, asks = exchange.book(symbol)
+        assert min(len(bids), len(asks)) >= 5
+        assert sum(lots for _, lots in bids) > 5 * flow.mean_lots < sum(lots for _, lots in asks)
+        middles.append((bids[0][0] + asks[0][0]) / 2)
+    widest = (max(middles) - min(middles)) / middles[0]
+    assert 0 < widest < 0.01, "it moves as a market does, whatever the rate"
 
 
 def test_the_background_rests_in_a_halt_and_does_not_make_up_for_a_jump() -> None:

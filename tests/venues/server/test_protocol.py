@@ -180,15 +180,6 @@ def test_streams_named_in_the_path(serve: Any, path: str, channels: set[str]) ->
     serve(scenario, "binance")
 
 
-def test_no_other_host_is_reached(serve: Any) -> None:
-    async def scenario(world: World) -> None:
-        with pytest.raises(aiohttp.ClientConnectorError) as refused:
-            await world.session().get("https://example.com/")
-        assert "is not simulated" in str(refused.value.os_error)
-
-    serve(scenario, "binance")
-
-
 def test_a_client_that_does_not_trust_the_authority_is_refused(serve: Any) -> None:
     async def scenario(world: World) -> None:
         port = world.serving.listener.tls_port

@@ -8,13 +8,14 @@ from itertools import islice
 import msgspec
 import pytest
 
+from kimera_cli.venues.clients.socket_entry import has_socket
 from kimera_cli.venues.orders.rules import rules_of
 from kimera_cli.venues.server.build import Setup, build_host
 from kimera_cli.venues.server.control import Control
 from kimera_cli.venues.server.dialect import Request
 from kimera_cli.venues.server.dialects import available, load
 from kimera_cli.venues.server.host import Host
-from kimera_cli.venues.soak.acts import KILLS, Call, Execute, Target, acts, kinds_at
+from kimera_cli.venues.soak.acts import KILLS, Call, Execute, Target, acts, kinds_at, speaks
 
 TARGETS = [Target(name, load(name).default_markets()[0].symbol) for name in available()]
 MANY = 8000
@@ -38,6 +39,20 @@ def test_every_kind_comes_at_every_venue_in_about_the_time_asked_for() -> None:
     kills = [a.kind for a in drawn if not a.venue]
     assert set(kills) == set(KILLS)
     assert len(kills) == pytest.approx(0.5 * MANY / 50.0, rel=0.4)
+
+
+def test_orders_go_by_websocket_in_every_other_run_of_a_mixed_soak() -> None:
+    assert [speaks(run, 0, "mixed") for run in (1, 2, 3, 4)] == [True, False, True, False]
+    assert [speaks(run, 1, "mixed") for run in (1, 2, 3, 4)] == [False, True, False, True]
+    assert [speaks(run, 1, "websocket") for run in (1, 2)] == [True, True]
+    assert [speaks(run, 1, "rest") for run in (1, 2)] == [False, False]
+
+
+def test_messages_of_orders_meet_faults_where_a_venue_takes_them() -> None:
+    spoken = {t.venue for t in TARGETS if "spoken: answer lost" in kinds_at(t, "live", "mixed")}
+    assert spoken == {t.venue for t in TARGETS if has_socket(t.venue)}
+    assert not [k for t in TARGETS for k in kinds_at(t, "live", "rest") if k.startswith("spoken")]
+    assert not [k for t in TARGETS for k in kinds_at(t, "paper", "mixed") if k.startswith("spoken")]
 
 
 def test_no_kills_where_none_are_wanted() -> None:
@@ -64,7 +79,7 @@ def told(control: Control, call: Call) -> int:
 def test_the_server_takes_every_act(target: Target) -> None:
     host: Host = build_host(Setup(venues=[target.venue]), time.time_ns, lambda *_: None)
     control = Control(host)
-    for kind in kinds_at(target, "live").values():
+    for kind in kinds_at(target, "live", "mixed").values():
         assert told(control, kind.call) == 200, kind
         assert kind.then is None or told(control, kind.then) == 200, kind
     venue = host.venues[target.venue]

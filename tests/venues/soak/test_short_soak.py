@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from kimera_cli.errors import KimeraError
+from kimera_cli.venues.clients.socket_talk import TALKS
 from kimera_cli.venues.faults.scenario import FaultFailedError, until
 from kimera_cli.venues.faults.stage import PATIENCE, Stage, Time, on_stage
 from kimera_cli.venues.faults.truth import same
@@ -22,9 +23,12 @@ from kimera_cli.venues.orders.machine import OrderState
 from kimera_cli.venues.server.control import Control
 from kimera_cli.venues.server.dialect import Request
 from kimera_cli.venues.server.dialects import available
-from kimera_cli.venues.soak.acts import Call, Target, acts
+from kimera_cli.venues.soak.acts import Call, Target, Way, acts
 
 ACTS = 30
+FEW_ORDERS, FEW_FILLS = 5, 3
+"""With less than this there is little to compare: more acts follow."""
+MOST_ACTS = 300
 HASTE = 0.01
 """Seconds of the schedule are so many here."""
 HEARING = replace(PATIENCE, silence_s=0.6, audit_s=0.3, late_s=0.1, answers_s=0.4)
@@ -56,7 +60,10 @@ async def soaked(stage: Stage, seed: int) -> None:
     control, chance = Control(stage.host), random.Random(seed)
     loop = asyncio.get_running_loop()
     target = Target(stage.name, stage.market.symbol)
-    for act in islice(acts(seed, [target], "live", 1.0, 0.0), ACTS):
+    way: Way = "websocket" if stage.by_socket else "rest"
+    for done, act in enumerate(islice(acts(seed, [target], "live", 1.0, 0.0, way), MOST_ACTS)):
+        if done >= ACTS and enough(stage):
+            return
         await stage.time.pass_by(act.wait_s)
         await asyncio.sleep(act.wait_s * HASTE)
         call(control, act.call)
@@ -65,6 +72,11 @@ async def soaked(stage: Stage, seed: int) -> None:
         elif act.lasts_s:
             loop.call_later(act.lasts_s * HASTE, stage.host.faults.clear)
         await trade(stage, chance)
+
+
+def enough(stage: Stage) -> bool:
+    fills = stage.venue.exchange.fills(stage.account, "")
+    return len(stage.orders()) >= FEW_ORDERS and len(fills) >= FEW_FILLS
 
 
 async def calm(stage: Stage) -> None:
@@ -83,9 +95,12 @@ async def calm(stage: Stage) -> None:
     await until(lambda: all(map(over, stage.desk.journal.orders.unsettled())), "expected calm")
 
 
-def soak(venue: str, seed: int, folder: Path) -> str:
+def soak(venue: str, seed: int, folder: Path, *, by_socket: bool = False) -> str:
+    clocks = Time(time.time_ns, time.perf_counter_ns)
+
     async def work() -> str:
-        async with on_stage(venue, Time(time.time_ns, time.perf_counter_ns), folder) as stage:
+        async with on_stage(venue, clocks, folder, by_socket=by_socket) as stage:
+            stage.hurry(HEARING.answers_s)
             await stage.listen(HEARING)
             await soaked(stage, seed)
             await calm(stage)
@@ -94,11 +109,17 @@ def soak(venue: str, seed: int, folder: Path) -> str:
     return asyncio.run(work())
 
 
-@pytest.mark.parametrize("name", available())
-def test_whatever_happens_client_and_venue_agree_afterwards(name: str, tmp_path: Path) -> None:
-    orders, fills = (int(words.split()[0]) for words in soak(name, 5, tmp_path).split(", "))
-    assert orders >= 5
-    assert fills >= 3
+@pytest.mark.parametrize(
+    ("name", "by_socket"),
+    [*((name, False) for name in available()), *((name, True) for name in TALKS)],
+)
+def test_whatever_happens_client_and_venue_agree_afterwards(
+    name: str, by_socket: bool, tmp_path: Path
+) -> None:
+    told = soak(name, 5, tmp_path, by_socket=by_socket)
+    orders, fills = (int(words.split()[0]) for words in told.split(", "))
+    assert orders >= FEW_ORDERS
+    assert fills >= FEW_FILLS
 
 
 def test_a_client_that_counts_fills_by_their_telling_fails(

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -21,6 +22,7 @@ from kimera_cli.venues.faults.scenario import FaultFailedError
 from kimera_cli.venues.soak.acts import Act, Call, Target
 from kimera_cli.venues.soak.compare import Life, good_book, lines, same_account, same_book
 from kimera_cli.venues.soak.control import Control
+from kimera_cli.venues.soak.play import by_websocket
 from kimera_cli.venues.soak.processes import Group, wait_for
 from kimera_cli.venues.soak.theatre import Plan, opened
 
@@ -117,6 +119,18 @@ def test_half_a_line_of_a_killed_process_ends_its_records(tmp_path: Path) -> Non
     assert [r["type"] for r in lines(life(tmp_path, ["1"], killed=True).out)] == ["fill"]
 
 
+def test_requests_by_websocket_are_those_of_the_live_runs_that_told_them(tmp_path: Path) -> None:
+    def told(name: str, **feed: Any) -> Life:
+        out = tmp_path / name
+        out.write_text(json.dumps({"type": "run_summary", "feed": feed}))
+        return Life(0, 1, out, killed=False)
+
+    fared = {"okx": {"by_websocket": 3}, "htx": {"by_websocket": 0}, "late": 1}
+    killed = life(tmp_path, ["1"], killed=True)
+    lives = [told("live", orders=fared), told("paper", books={}), killed, told("x", orders=fared)]
+    assert by_websocket(SimpleNamespace(lives=lives)) == 6  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Group]:
     words = ["venue", "serve", "--venues", "okx", "--folder", "server", "--for", "300s"]
@@ -148,8 +162,9 @@ def test_a_killed_group_is_gone(server: Group) -> None:
 
 def plan(**other: Any) -> Plan:
     clocks = {"now_ns": time.time_ns, "monotonic_ns": time.perf_counter_ns}
-    given = {"venues": ("okx",), "execute": "paper", "seconds": 1.0, "seed": 1, "gap_s": 1.0}
-    return Plan(**{**given, "kill_s": 0.0, "env": os.environ, "note": print, **clocks, **other})
+    given = {"venues": ("okx",), "execute": "paper", "way": "mixed", "seconds": 1.0}
+    rest = {"seed": 1, "gap_s": 1.0, "kill_s": 0.0, "env": os.environ, "note": print}
+    return Plan(**{**given, **rest, **clocks, **other})
 
 
 def test_what_lasts_is_taken_back_in_its_time(tmp_path: Path) -> None:
@@ -186,6 +201,7 @@ def _words(process: psutil.Process) -> list[str]:
     ("words", "code"),
     [
         (("--execute", "wet"), "usage.execute"),
+        (("--orders", "pigeon"), "usage.orders"),
         (("--gap", "0s"), "usage.duration"),
         (("--fault", "F1"), "usage.fault"),
     ],
@@ -196,9 +212,11 @@ def test_nonsense_is_a_usage_error(kimera: Kimera, words: tuple[str, ...], code:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("execute", ["live", "paper"])
-def test_a_soak_with_kills_ends_in_agreement(kimera: Kimera, execute: str) -> None:
-    short = ("--for", "15s", "--gap", "0.4s", "--kill", "8s", "--seed", "3")
+@pytest.mark.parametrize(
+    ("execute", "orders"), [("live", "rest"), ("live", "websocket"), ("paper", "mixed")]
+)
+def test_a_soak_with_kills_ends_in_agreement(kimera: Kimera, execute: str, orders: str) -> None:
+    short = ("--for", "15s", "--gap", "0.4s", "--kill", "8s", "--seed", "3", "--orders", orders)
     done = kimera(
         "venue", "faults", "--soak", "--execute", execute, "--venues", "okx,kraken", *short
     )
@@ -207,6 +225,7 @@ def test_a_soak_with_kills_ends_in_agreement(kimera: Kimera, execute: str) -> No
     assert told["passed"]
     assert told["injected"] >= told["faults"] > 10
     assert told["kills"] >= 1
+    assert (told["by_websocket"] > 0) == (orders == "websocket")
     assert not told["folder"]
     assert [(r["venue"], r["passed"]) for r in done.records("fault")] == [
         ("okx", True), ("kraken", True),

@@ -75,6 +75,7 @@ class Actions:
             raise BinanceError(-1117, "Invalid side.")
         if kind not in TYPES:
             raise BinanceError(-1116, "Invalid orderType.")
+        _check_extras(params, kind)
         return OrderRequest(
             market.symbol,
             side,
@@ -125,7 +126,8 @@ class Actions:
             raise missing("cancelReplaceMode")
         known = {"cancelOrderId": "orderId", "cancelOrigClientOrderId": "origClientOrderId"}
         which = {known[k]: v for k, v in params.items() if k in known}
-        canceled = self._try(lambda: self.cancel(account, {**which, "symbol": params["symbol"]}))
+        which["symbol"] = shapes.name_of(self.market(params))
+        canceled = self._try(lambda: self.cancel(account, which))
         if "code" in canceled and mode == "STOP_ON_FAILURE":
             placed: Json | None = None
         else:
@@ -259,6 +261,15 @@ def _sent(params: Params, name: str, required: bool) -> str | None:
     if value is None and required:
         raise missing(name)
     return value
+
+
+def _check_extras(params: Params, kind: str) -> None:
+    """Refuse what this type of order does not take; icebergs are off, as exchangeInfo says."""
+    wrong = {"stopPrice", "trailingDelta"} | (set() if kind == "MARKET" else {"quoteOrderQty"})
+    for name in sorted(wrong & params.keys()):
+        raise BinanceError(-1106, f"Parameter '{name}' sent when not required.")
+    if params.get("icebergQty"):
+        raise BinanceError(-2010, "Iceberg orders are not supported for this symbol.")
 
 
 def _tif(params: Params, kind: str) -> Any:

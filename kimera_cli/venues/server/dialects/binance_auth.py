@@ -5,13 +5,14 @@ https://developers.binance.com/docs/binance-spot-api-docs/rest-api/request-secur
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from kimera_cli.venues.server.auth import mac_hex, same
 from kimera_cli.venues.server.dialect import Request
-from kimera_cli.venues.server.dialects.binance_errors import BinanceError, missing
+from kimera_cli.venues.server.dialects.binance_errors import BinanceError, illegal, missing
 from kimera_cli.venues.server.keys import Key, KeyStore, Permission
 
 NO_KEY = BinanceError(-2014, "API-key format invalid.", 401)
@@ -20,6 +21,7 @@ BAD_SIGNATURE = BinanceError(-1022, "Signature for this request is not valid.")
 OUTSIDE = BinanceError(-1021, "Timestamp for this request is outside of the recvWindow.")
 AHEAD = BinanceError(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
 LONGEST_WINDOW_MS = 60_000
+WINDOW = re.compile(r"[0-9]{1,16}(\.[0-9]{1,3})?")
 AHEAD_MS = 1000
 
 
@@ -64,7 +66,10 @@ def check_time(params: Mapping[str, str], now_ms: int) -> None:
         raise missing("timestamp") from None
     if stamp > 10**14:  # microseconds are allowed
         stamp //= 1000
-    window = float(params.get("recvWindow") or 5000)
+    given = params.get("recvWindow") or "5000"
+    if not WINDOW.fullmatch(given):
+        raise illegal("recvWindow", WINDOW.pattern)
+    window = float(given)
     if window > LONGEST_WINDOW_MS:
         raise BinanceError(-1131, "recvWindow must be less than 60000.")
     if stamp >= now_ms + AHEAD_MS:

@@ -42,12 +42,15 @@ class CallConversation(Conversation):
         """Answer one request."""
         try:
             call = msgspec.json.decode(message, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             self._fail(None, BinanceError(-1000, "Invalid JSON."), {})
             return
         call_id = call.get("id")
         params = call.get("params") or {}
         self._account = None
+        if not isinstance(params, dict):
+            self._fail(call_id, BinanceError(-1000, "Invalid params: expected an object."), {})
+            return
         try:
             result = self.dialect.answered(lambda: self._call(str(call.get("method")), params))
         except BinanceError as error:

@@ -63,26 +63,22 @@ class MarketData:
     def trades(self, params: Params) -> list[Json]:
         """GET /api/v3/trades and historicalTrades."""
         market = self.actions.market(params)
-        tape = list(self.exchange.trades(market.symbol))
-        limit = _limit(params, 500)
+        tape, limit = self.exchange.desk(market.symbol).trades, _limit(params, 500)
+        chosen = tape.newest(limit)
         if "fromId" in params:
-            chosen = [t for t in tape if t.id >= int(params["fromId"])][:limit]
-        else:
-            chosen = tape[max(0, len(tape) - limit) :]
+            first = max(int(params["fromId"]), tape.ids.start)
+            chosen = tape.between(first, first + limit)
         return [shapes.public_trade(trade) for trade in chosen]
 
     def agg_trades(self, params: Params) -> list[Json]:
         """GET /api/v3/aggTrades."""
-        tape = list(self.tapes[self.actions.market(params).symbol].kept)
-        first_ms, last_ms = int(params.get("startTime", 0)), int(params.get("endTime", 1 << 62))
-        from_id = int(params.get("fromId", 0))
-        chosen = [
-            a for a in tape if a.id >= from_id and first_ms <= a.first.ts_ns // shapes.MS <= last_ms
-        ]
+        tape = self.tapes[self.actions.market(params).symbol]
+        times = int(params.get("startTime", 0)), int(params.get("endTime", 1 << 62))
+        chosen = tape.chosen(int(params.get("fromId", 0)), *times)
         limit = _limit(params, 500)
         from_start = "fromId" in params or "startTime" in params
         page = chosen[:limit] if from_start else chosen[max(0, len(chosen) - limit) :]
-        return [a.shape() for a in page]
+        return [tape.aggregate(row).shape() for row in page]
 
     def klines(self, params: Params) -> list[list[Any]]:
         """GET /api/v3/klines."""
@@ -116,8 +112,8 @@ class MarketData:
 
     def day_of(self, market: Market) -> Json:
         """Return the last 24 hours of one market."""
-        tape = self.exchange.trades(market.symbol)
-        first, last = (tape[0].id, tape[-1].id) if tape else (-1, -1)
+        ids = self.exchange.desk(market.symbol).trades.ids
+        first, last = (ids[0], ids[-1]) if ids else (-1, -1)
         return shapes.day(self.exchange.ticker(market.symbol), first, last)
 
     def last_price(self, params: Params) -> Any:

@@ -84,6 +84,19 @@ def order_amounts(order: Order) -> Json:
     }
 
 
+def prevented(order: Order) -> str:
+    """Return how much of an order the prevention of self-trades took; empty for nothing."""
+    ended = order.reason == "self_trade" and not order.is_open
+    lots = order.prevented_lots + (order.left_lots if ended else 0)
+    return size(order.market, lots) if lots else ""
+
+
+def _prevention(order: Order) -> Json:
+    """Return what orders have that an own order was in the way of."""
+    quantity = prevented(order)
+    return {"preventedQuantity": quantity} if quantity else {}
+
+
 def order_query(order: Order) -> Json:
     """Return an order as GET /api/v3/order shows it."""
     return {
@@ -96,6 +109,7 @@ def order_query(order: Order) -> Json:
         "isWorking": True,
         "workingTime": order.created_ns // MS,
         "selfTradePreventionMode": STP[order.self_trade],
+        **_prevention(order),
     }
 
 
@@ -111,6 +125,7 @@ def order_result(order: Order) -> Json:
         **order_amounts(order),
         "workingTime": order.created_ns // MS,
         "selfTradePreventionMode": STP[order.self_trade],
+        **_prevention(order),
     }
 
 

@@ -243,11 +243,13 @@ class StreamConversation(Conversation):
             return
         try:
             call = msgspec.json.decode(message, type=dict[str, Any])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._error(2, f"Invalid JSON: {error}", None)
             return
         method, names = call.get("method"), call.get("params") or []
-        if method == "LIST_SUBSCRIPTIONS":
+        if not isinstance(names, list):
+            self._error(2, "Invalid request: params must be an array", call.get("id"))
+        elif method == "LIST_SUBSCRIPTIONS":
             self._answer(self.names, call.get("id"))
         elif method == "SUBSCRIBE":
             for name in names:

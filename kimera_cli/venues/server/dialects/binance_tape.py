@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from kimera_cli.venues.server.dialects import binance_shapes as shapes
-from kimera_cli.venues.server.model import Market, Trade
+from kimera_cli.venues.server.model import BUY, SELL, Market, Side, Trade
+from kimera_cli.venues.server.ring import Ring
 
 FIRST_ID = 100_001
 KEPT = 10_000
+FIRST, LAST, PX, LOTS, TS, SOLD = range(6)
+"""Columns of an aggregate: numbers of its first and last trade, price, size, time, whether the
+taker sold."""
+Row = tuple[int, list[int]]
+"""Number and columns."""
 
 
 @dataclass(slots=True, eq=False)
 class Aggregate:
-    """Consecutive trades of one taker at one price."""
+    """Consecutive trades of one taker at one price; first and last are their numbers."""
 
     id: int
-    first: Trade
-    last: Trade
+    market: Market
+    first: int
+    last: int
+    px_ticks: int
     lots: int
-
-    def takes(self, trade: Trade) -> bool:
-        """Whether a trade belongs to this one."""
-        same_taker = trade.taker is self.first.taker and trade.ts_ns == self.first.ts_ns
-        return same_taker and trade.px_ticks == self.first.px_ticks
+    ts_ns: int
+    side: Side
 
     def shape(self) -> dict[str, Any]:
         """Return it as GET /api/v3/aggTrades shows it."""
-        market = self.first.market
         return {
             "a": self.id,
-            "p": shapes.price(market, self.first.px_ticks),
-            "q": shapes.size(market, self.lots),
-            "f": self.first.id,
-            "l": self.last.id,
-            "T": self.first.ts_ns // shapes.MS,
-            "m": self.first.side == "sell",
+            "p": shapes.price(self.market, self.px_ticks),
+            "q": shapes.size(self.market, self.lots),
+            "f": self.first,
+            "l": self.last,
+            "T": self.ts_ns // shapes.MS,
+            "m": self.side == "sell",
             "M": True,
         }
 
@@ -47,23 +50,40 @@ class Tape:
     """Aggregate trades of one market."""
 
     market: Market
-    kept: deque[Aggregate] = field(default_factory=lambda: deque(maxlen=KEPT))
     fresh: list[Aggregate] = field(default_factory=list)
     """Of the present request, not yet told."""
-    _next_id: int = FIRST_ID
+    _kept: Ring = field(default_factory=lambda: Ring(6, KEPT, FIRST_ID))
 
     def add(self, trade: Trade) -> None:
         """Count a trade."""
-        if self.fresh and self.fresh[-1].takes(trade):
-            self.fresh[-1].last = trade
-            self.fresh[-1].lots += trade.qty_lots
+        last = self.fresh[-1] if self.fresh else None
+        if last is not None and last.px_ticks == trade.px_ticks:  # one request has one taker
+            last.last = trade.id
+            last.lots += trade.qty_lots
             return
-        aggregate = Aggregate(self._next_id, trade, trade, trade.qty_lots)
-        self._next_id += 1
-        self.fresh.append(aggregate)
-        self.kept.append(aggregate)
+        number = self._kept.ids.stop + len(self.fresh)
+        self.fresh.append(
+            Aggregate(
+                number, self.market, trade.id, trade.id, trade.px_ticks, trade.qty_lots,
+                trade.ts_ns, trade.side,
+            )
+        )  # fmt: skip
 
     def take_fresh(self) -> list[Aggregate]:
-        """Return the aggregates of the request that ends here."""
+        """Return the aggregates of the request that ends here, and keep them."""
         fresh, self.fresh = self.fresh, []
+        for each in fresh:
+            sold = int(each.side == SELL)
+            self._kept.append((each.first, each.last, each.px_ticks, each.lots, each.ts_ns, sold))
         return fresh
+
+    def chosen(self, from_id: int, first_ms: int, last_ms: int) -> list[Row]:
+        """Return those from a number on and within a time, oldest first."""
+        rows = self._kept.between(from_id, self._kept.ids.stop)
+        return [each for each in rows if first_ms <= each[1][TS] // shapes.MS <= last_ms]
+
+    def aggregate(self, row: Row) -> Aggregate:
+        """Return what a row of this tape says."""
+        number, (first, last, px, lots, ts, sold) = row
+        side = SELL if sold else BUY
+        return Aggregate(number, self.market, first, last, px, lots, ts, side)

@@ -81,7 +81,7 @@ def execution_report(event: OrderChanged) -> dict[str, Any]:
     canceled = event.what == "canceled" and order.reason == "user"
     what = WHAT[event.what]
     if order.reason == "self_trade" and event.what in ("canceled", "expired"):
-        what = "EXPIRED"
+        what = "TRADE_PREVENTION"
     report = {
         "e": "executionReport",
         "E": ms,
@@ -118,6 +118,8 @@ def execution_report(event: OrderChanged) -> dict[str, Any]:
         "W": order.created_ns // shapes.MS,
         "V": shapes.STP[order.self_trade],
     }
+    if quantity := shapes.prevented(order):
+        report["A"] = quantity
     if event.what == "expired" and order.reason in EXPIRY:
         report["eR"] = EXPIRY[order.reason]
     return report

@@ -41,7 +41,7 @@ class Days:
         """Return a market's day; its best prices may be older than the book's."""
         desk = self._exchange.desk(market.symbol)
         minute = self._exchange.clock.now_ns() // MINUTE_NS
-        last = desk.trades[-1].id if desk.trades else 0
+        last = desk.trades.last_id
         known = self._known.get(market.symbol)
         if known is None or known[:2] != (minute, last):
             known = (minute, last, self._exchange.ticker(market.symbol))

@@ -118,7 +118,7 @@ def trade_body(trade: Trade) -> dict[str, str]:
         "price": price(trade.market, trade.px_ticks),
         "size": size(trade.market, trade.qty_lots),
         "time": iso(trade.ts_ns),
-        "side": trade.maker.side.upper(),
+        "side": trade.maker_side.upper(),
     }
 
 

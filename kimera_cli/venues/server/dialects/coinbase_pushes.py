@@ -67,7 +67,7 @@ def trades(kind: str, found: Sequence[Trade]) -> bytes:
             "product_id": product_id(trade.market),
             "price": trade.market.px_text(trade.px_ticks),
             "size": trade.market.qty_text(trade.qty_lots),
-            "side": trade.maker.side.upper(),
+            "side": trade.maker_side.upper(),
             "time": iso(trade.ts_ns),
         }
         for trade in found

@@ -67,7 +67,7 @@ class Feed:
     def take(self, event: Event) -> list[Message]:
         """Return the messages of an event."""
         if isinstance(event, Traded):
-            return [self._match(event.trade)]
+            return [self._match(event)]
         if isinstance(event, OrderChanged):
             return self._order(event)
         if isinstance(event, RequestDone):
@@ -126,8 +126,8 @@ class Feed:
         }
         return Message(kind, order.market.symbol, whole, (order,))
 
-    def _match(self, trade: Trade) -> Message:
-        market = trade.market
+    def _match(self, event: Traded) -> Message:
+        market, trade = event.market, event.trade
         body = {
             "type": "match",
             **match_body(trade),
@@ -135,16 +135,16 @@ class Feed:
             "sequence": self._next(market.symbol),
             "time": iso(trade.ts_ns),
         }
-        return Message("match", market.symbol, body, (trade.maker, trade.taker))
+        return Message("match", market.symbol, body, (event.maker, event.taker))
 
 
 def match_body(trade: Trade) -> dict[str, Any]:
     """Return the part of a match that is the trade; `side` is the maker's."""
     return {
         "trade_id": trade.id,
-        "maker_order_id": order_uuid(trade.maker.id),
-        "taker_order_id": order_uuid(trade.taker.id),
-        "side": trade.maker.side,
+        "maker_order_id": order_uuid(trade.maker_id),
+        "taker_order_id": order_uuid(trade.taker_id),
+        "side": trade.maker_side,
         "size": size(trade.market, trade.qty_lots),
         "price": price(trade.market, trade.px_ticks),
     }

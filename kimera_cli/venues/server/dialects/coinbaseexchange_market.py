@@ -109,8 +109,9 @@ def stats(exchange: Exchange, name: str) -> dict[str, str]:
 def trades(exchange: Exchange, name: str, query: Query) -> tuple[list[Any], Headers]:
     """Return trades, newest first."""
     market = market_of(exchange, name)
-    found = exchange.trades(market.symbol)[::-1]
-    page, headers = paged(found, query, lambda trade: trade.id)
+    tape = exchange.desk(market.symbol).trades
+    ids, headers = paged(tape.ids[::-1], query, lambda number: number)
+    page = tape.between(ids[-1], ids[0] + 1)[::-1] if ids else []
     return [shapes.trade_body(trade) for trade in page], headers
 
 

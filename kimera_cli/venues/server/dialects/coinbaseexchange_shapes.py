@@ -91,7 +91,7 @@ def currency(asset: str, fiat: bool) -> dict[str, Any]:
 
 def order_body(order: Order, rates: Rates, *, pending: bool = False) -> dict[str, Any]:
     """Return an order; `pending` is how the venue acknowledges one: before any fill."""
-    filled, cost, fills = (0, 0, []) if pending else (order.filled_lots, order.cost, order.fills)
+    filled, cost, fills = (0, 0, ()) if pending else (order.filled_lots, order.cost, order.fills)
     body: dict[str, Any] = {
         "id": order_uuid(order.id),
         "product_id": product_id(order.market),
@@ -204,7 +204,7 @@ def trade_body(trade: Trade) -> dict[str, Any]:
     """Return a trade; `side` is the resting order's."""
     return {
         "trade_id": trade.id,
-        "side": trade.maker.side,
+        "side": trade.maker_side,
         "size": eight(trade.market, trade.qty_lots),
         "price": px8(trade.market, trade.px_ticks),
         "time": iso(trade.ts_ns),

@@ -21,6 +21,7 @@ from kimera_cli.venues.server.dialect import (
     VenueDialect,
     answer,
 )
+from kimera_cli.venues.server.dialects import htx_contracts as contracts
 from kimera_cli.venues.server.dialects import htx_errors as errors
 from kimera_cli.venues.server.dialects import htx_history as history
 from kimera_cli.venues.server.dialects import htx_market as market
@@ -49,7 +50,7 @@ class Dialect(VenueDialect):
     """HTX spot."""
 
     venue = "htx"
-    hosts = ("api.huobi.pro", "api-aws.huobi.pro", "api.htx.com")
+    hosts = ("api.huobi.pro", "api-aws.huobi.pro", "api.htx.com", "api.hbdm.vn", "api.hbdm.com")
     rules = Rules(
         tiers=tuple(FeeTier(*map(Decimal, tier)) for tier in TIERS),
         self_trade="none",
@@ -198,6 +199,9 @@ PUBLIC: dict[str, Public] = {
     "GET /v2/reference/currencies": lambda e, q, now: {
         "code": 200, "data": [shapes.currency(asset) for asset in market.assets(e)],
     },
+    "GET /linear-swap-api/v1/swap_contract_info": lambda e, q, now: _ok(contracts.linear(), now),
+    "GET /swap-api/v1/swap_contract_info": lambda e, q, now: _ok(contracts.inverse(), now),
+    "GET /api/v1/contract_contract_info": lambda e, q, now: _ok(contracts.futures(), now),
     "GET /market/depth": market.depth,
     "GET /market/detail": market.detail,
     "GET /market/detail/merged": market.merged,

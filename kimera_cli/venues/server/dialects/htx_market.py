@@ -190,7 +190,7 @@ def batch_id(trade: Trade) -> int:
 
 def long_id(trade: Trade) -> str:
     """Return a trade's number among all trades: too long for 64 bits, as recorded."""
-    return f"{batch_id(trade)}{trade.taker.id:015d}"
+    return f"{batch_id(trade)}{trade.taker_id:015d}"
 
 
 def last_trade(exchange: Exchange, query: Query, now_ns: int) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Feed:
         entries = ",".join(
             f'{{"symbol":"{t.market.symbol}","side":"{t.side}",'
             f'"price":{t.market.px_text(t.px_ticks)},"qty":{t.market.qty_text(t.qty_lots)},'
-            f'"ord_type":"{t.taker.kind}","trade_id":{t.id},"timestamp":"{moment(t.ts_ns)}"}}'
+            f'"ord_type":"{t.taker_kind}","trade_id":{t.id},"timestamp":"{moment(t.ts_ns)}"}}'
             for t in trades
         )
         return text_frame(f'{{"channel":"trade","type":"{kind}","data":[{entries}]}}')
@@ -69,7 +69,7 @@ class Feed:
     def _day(self, market: Market) -> Ticker:
         desk = self._exchange.desk(market.symbol)
         minute = self._exchange.clock.now_ns() // MINUTE_NS
-        last = desk.trades[-1].id if desk.trades else 0
+        last = desk.trades.last_id
         known = self._days.get(market.symbol)
         if known is None or known[:2] != (minute, last):
             known = (minute, last, self._exchange.ticker(market.symbol))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from kimera_cli.venues.server import amounts
@@ -28,7 +29,7 @@ from kimera_cli.venues.server.dialects.kraken_history import History
 from kimera_cli.venues.server.dialects.kraken_limits import HISTORY
 from kimera_cli.venues.server.dialects.kraken_text import AMOUNT_DIGITS, seconds
 from kimera_cli.venues.server.keys import Key, Permission
-from kimera_cli.venues.server.model import Order
+from kimera_cli.venues.server.model import Market, Order
 
 MOST_IDS = 50
 MOST_BATCH = 15
@@ -53,6 +54,7 @@ class Private:
         self.methods: dict[str, Method] = {
             "Balance": Method("read", self.balance),
             "BalanceEx": Method("read", self.balance_extended),
+            "TradeBalance": Method("read", self.trade_balance),
             "OpenOrders": Method("read", history.open_orders),
             "ClosedOrders": Method("read", history.closed_orders),
             "QueryOrders": Method("read", history.query_orders),
@@ -83,6 +85,21 @@ class Private:
             names.asset(a): {"balance": _amount(free + hold), "hold_trade": _amount(hold)}
             for a, (free, hold) in held
         }
+
+    def trade_balance(self, key: Key, parameters: Parameters) -> dict[str, str]:
+        """What all is worth in one asset, at last prices; there is no margin to count."""
+        wanted = str(parameters.get("asset") or "ZUSD")
+        held = self._exchange.balances(key.account)
+        own = next((a for a in held if wanted in (names.asset(a), names.alternative(a), a)), None)
+        if own is None:
+            raise KrakenError("EQuery:Unknown asset")
+        worth = worth_in(own, self._exchange.markets)
+        total = sum(Fraction(sum(held[a])) * worth[a] for a in held if a in worth)
+        none, whole = amounts.fixed(0, 4), amounts.fixed(int(total), 4)
+        return {
+            "eb": whole, "tb": whole, "m": none, "uv": none, "n": none, "c": none, "v": none,
+            "e": whole, "mf": whole,
+        }  # fmt: skip
 
     def trade_volume(self, key: Key, parameters: Parameters) -> dict[str, Any]:
         """Traded volume and the fees that it earns."""
@@ -200,3 +217,17 @@ def _amount(atoms: int) -> str:
 
 def _percent(rate: Any) -> str:
     return f"{rate * 100:.4f}"
+
+
+def worth_in(asset: str, markets: Iterable[Market]) -> dict[str, Fraction]:
+    """Return what each asset is worth in one, at last prices, by as few markets as it takes."""
+    found, before = {asset: Fraction(1)}, 0
+    while len(found) > before:
+        before, known = len(found), dict(found)
+        for market in markets:
+            price = Fraction(market.price(market.last_px))
+            if market.quote in known:
+                found.setdefault(market.base, known[market.quote] * price)
+            if market.base in known:
+                found.setdefault(market.quote, known[market.base] / price)
+    return found

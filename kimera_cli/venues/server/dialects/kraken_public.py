@@ -108,8 +108,8 @@ class Public:
         if not 1 <= n <= MOST_TRADES:
             raise bad("count")
         since = _since_ns(query)
-        tape = [t for t in self._exchange.trades(market.symbol) if t.ts_ns > since]
-        found = tape[:n] if since else tape[-n:]
+        tape = self._exchange.desk(market.symbol).trades
+        found = tape.after(since)[:n] if since else tape.newest(n)
         last = str(found[-1].ts_ns if found else since)
         return {names.key(market): [shapes.public_trade(each) for each in found], "last": last}
 

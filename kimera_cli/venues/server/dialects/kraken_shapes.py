@@ -97,7 +97,7 @@ def public_trade(trade: Trade) -> list[Any]:
         market.qty_text(trade.qty_lots, VOLUME_DIGITS),
         trade.ts_ns / 1e9,
         trade.side[0],
-        trade.taker.kind[0],
+        trade.taker_kind[0],
         "",
         trade.id,
     ]

@@ -105,6 +105,11 @@ class Dialect(VenueDialect):
             code, text = refusal_of(reject)
             return answer({"code": code, "msg": text, "data": []})
 
+    def unavailable(self, request: Request) -> Response:
+        """Return the code that its documents have for a service that is away."""
+        text = "Service temporarily unavailable. Try again later"
+        return answer({"code": "50001", "msg": text, "data": []}, 503)
+
     def _answer(self, request: Request) -> dict[str, Any]:
         path, now = request.path.removeprefix(PREFIX), request.now_ns
         public = self._public.methods.get(path)

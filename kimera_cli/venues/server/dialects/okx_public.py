@@ -48,7 +48,7 @@ class Days:
         """Return a market's ticker."""
         now = self._exchange.clock.now_ns()
         desk = self._exchange.desk(market.symbol)
-        mark = now // MINUTE_NS, desk.trades[-1].id if desk.trades else 0
+        mark = now // MINUTE_NS, desk.trades.last_id
         known = self._known.get(market.symbol)
         if known is None or known[:2] != mark:
             day = shapes.ticker(self._exchange.ticker(market.symbol))
@@ -164,12 +164,10 @@ class Public:
             raise wrong("limit")
         older = whole(query, "after", 0) if query.get("after") else None
         newer = whole(query, "before", 0)
-        tape = [
-            t
-            for t in self._exchange.trades(market.symbol)
-            if t.id > newer and (older is None or t.id < older)
-        ]
-        return [shapes.public_trade(each) for each in reversed(tape[-limit:])]
+        tape = self._exchange.desk(market.symbol).trades
+        end = tape.next_id if older is None else min(older, tape.next_id)
+        found = tape.between(max(newer + 1, end - limit), end)
+        return [shapes.public_trade(each) for each in reversed(found)]
 
     def _market(self, query: Query) -> Market:
         return self._names.of(query)

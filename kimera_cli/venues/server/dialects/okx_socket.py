@@ -26,6 +26,7 @@ from kimera_cli.venues.server.keys import Key
 from kimera_cli.venues.server.model import (
     Event,
     Market,
+    MarketChanged,
     Traded,
 )
 
@@ -60,6 +61,8 @@ class OkxConversation(Conversation):
         self._trades: set[str] = set()
         self._tickers: dict[str, int] = {}
         self._bars: dict[tuple[str, str], Argument] = {}
+        self._instruments: Argument | None = None
+        """The subscription of instruments, whose changes are told."""
         self._own = OwnFeed(dialect, self.say)
 
     def say(self, frame: Frame) -> None:
@@ -85,7 +88,7 @@ class OkxConversation(Conversation):
             self._refuse(error)
 
     def _request(self, request: Argument, arguments: list[Argument]) -> None:
-        op = request.get("op")
+        op = str(request.get("op"))
         if op == "login":
             self._key = self.dialect.gate.login(arguments[0] if arguments else {})
             self._own.account = self._key.account
@@ -94,7 +97,7 @@ class OkxConversation(Conversation):
             for argument in arguments:
                 self._subscribe(argument, op == "subscribe")
         elif op in ACTIONS:
-            self.say(json_frame(self._trade(request, str(op), arguments)))
+            self.say(json_frame(self._trade(request, op, arguments)))
         else:
             raise OkxError("60012", f"Illegal request: {_text(msgspec.json.encode(request))}")
 
@@ -138,6 +141,9 @@ class OkxConversation(Conversation):
         if channel in PRIVATE:
             self._subscribe_private(channel, argument, begin)
             return
+        if channel == "instruments" and self._access == "public":
+            self._subscribe_instruments(argument, begin)
+            return
         market = self._market(channel, argument)
         symbol = market.symbol
         answer = {"event": "subscribe" if begin else "unsubscribe", "arg": argument}
@@ -157,6 +163,18 @@ class OkxConversation(Conversation):
             if begin:
                 self._bars[symbol, channel] = argument
                 self.say(self._bar(market, argument))
+
+    def _subscribe_instruments(self, argument: Argument, begin: bool) -> None:
+        markets = [] if argument.get("instType") != "SPOT" else self.exchange.markets
+        self._event({"event": "subscribe" if begin else "unsubscribe", "arg": argument})
+        self._instruments = argument if begin else None
+        if begin and markets:
+            self.say(self._instruments_of(argument, markets))
+
+    def _instruments_of(self, argument: Argument, markets: list[Market]) -> Frame:
+        code = self.dialect.names.code
+        data = [shapes.instrument(m, code(m)) for m in markets]
+        return json_frame({"arg": argument, "data": data})
 
     def _market(self, channel: str, argument: Argument) -> Market:
         """Return the market of a channel that this path has."""
@@ -202,6 +220,9 @@ class OkxConversation(Conversation):
         """Send what the subscriptions see of an event; books come from their channels."""
         if isinstance(event, Traded):
             self._traded(event)
+        elif isinstance(event, MarketChanged):
+            if self._instruments is not None and self._instruments.get("instType") == "SPOT":
+                self.say(self._instruments_of(self._instruments, [event.market]))
         else:
             self._own.push(event)
 
