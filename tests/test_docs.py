@@ -38,6 +38,7 @@ NOT_RUN = re.compile(r"#\s*not run:\s*(?P<reason>.+)$")
 EXIT = re.compile(r"\s#\s*exit:\s*(?P<code>\d+)\s*$")
 FIXTURE = re.compile(r"^#\s*fixture:\s*(?P<name>\S+)\s*$")
 NEEDED = ("jq", "column", "gnuplot", "sqlite3", "duckdb", "docker", "systemctl", "crontab")
+QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*\"|'[^']*'")
 STAYS = re.compile(r"(?P<serve>\bvenue serve\b.*\s--for )\w+(?P<rest>.*&)$")
 SLOWEST = "20m"
 INSTALLS = re.compile(r"^(make|git|pip|python3? -m (pip|venv)|sudo|cd|source)\b")
@@ -130,7 +131,8 @@ def command(line: int, text: str, skipped: str) -> Command:
 
 
 def missing_program(text: str) -> str:
-    words = set(re.findall(r"[A-Za-z0-9_.-]+", text))
+    """Return the program that a line calls and this machine lacks; a name in quotes is no call."""
+    words = set(re.findall(r"[A-Za-z0-9_.-]+", QUOTED.sub("", text)))
     return next((p for p in NEEDED if p in words and shutil.which(p) is None), "")
 
 
@@ -197,6 +199,12 @@ def test_console_takes_prompted_lines_and_goes_on_after_a_backslash() -> None:
         Command(13, "kimera c", 3, ""),
         Command(14, "x", 0, "y"),
     ]
+
+
+def test_a_program_is_needed_where_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert missing_program("kimera a | jq -e '.x == 0'") == "jq"
+    assert missing_program('python -c "import duckdb; print(\\"duckdb\\")"') == ""
 
 
 def test_a_reason_on_its_own_line_speaks_for_the_rest() -> None:
