@@ -21,12 +21,13 @@ from kimera_cli.live.account import Account
 from kimera_cli.live.alive import SignsOfLife
 from kimera_cli.live.joining import check_markets
 from kimera_cli.live.order_rate import units_left
+from kimera_cli.live.strangers import Strangers
 from kimera_cli.live.upkeep import Upkeep
 from kimera_cli.venues.clients.catch_up import Interest
 from kimera_cli.venues.clients.streams import stream_for
 from kimera_cli.venues.orders.lookup import search_for
 from kimera_cli.venues.orders.machine import OrderState, Phase
-from kimera_cli.venues.orders.outcome import VenueOrder
+from kimera_cli.venues.orders.outcome import PrivateEvent, VenueOrder
 
 STREAM_UP_S = 60.0
 LOOK_S = 1.0
@@ -46,6 +47,8 @@ class Opening:
     """Whether what the account pays was not learnt before the run."""
     _asked: set[str] = field(default_factory=set)
     """Orders whose cancel was asked for in this try."""
+    _strangers: Strangers | None = None
+    """From when it has been told what was there already."""
 
     @property
     def _instruments(self) -> list[Instrument]:
@@ -127,7 +130,7 @@ class Opening:
         account = self.account
         desk, started_ns = account.desk, account.desk.now_ns
         interest = Interest(
-            account.heard,
+            self._heard,
             lambda: max((f.ts_ns for f in desk.journal.orders.fills), default=started_ns),
             lambda: [_as_told(state) for state in desk.journal.orders.live()],
             self._symbols,
@@ -144,6 +147,11 @@ class Opening:
             running.result()
         if not stream.up.is_set():
             raise account.no_stream()
+
+    def _heard(self, event: PrivateEvent) -> None:
+        self.account.heard(event)
+        if self._strangers is not None:
+            self._strangers.hear(event)
 
     async def _socket(self) -> None:
         account = self.account
@@ -167,14 +175,22 @@ class Opening:
         stay += [o.venue_order_id for o in orders.foreign.values() if not o.is_terminal]
         if stay:
             report(_told("run.not_ours", f"orders that are left alone: {', '.join(stay)}"))
+        self._strangers = self._newcomers()
         return stay
+
+    def _newcomers(self) -> Strangers:
+        account, desk = self.account, self.account.desk
+        world, orders = desk.world, desk.journal.orders
+        return Strangers(account.venue, orders, desk.now_ns, world.report, world.monotonic_ns)
 
     async def _live(self, dead_man_s: int) -> None:
         account, desk = self.account, self.account.desk
         alive = SignsOfLife(desk.client, account.stream, desk.world, self.folder, dead_man_s)
         await alive.start()
         account.alive = alive
-        account.keep(Upkeep(desk.client.session, self._symbols, account.report))
+        assert self._strangers is not None
+        look = self._strangers.look
+        account.keep(Upkeep(desk.client.session, self._symbols, account.report, look))
 
     async def _arrival(self) -> Arrival:
         account = self.account

@@ -29,6 +29,8 @@ class Upkeep:
     session: Session
     symbols: Iterable[str]
     report: Callable[[KimeraError], None]
+    also: Callable[[], None]
+    """Looked at as often: what goes on at the account (live/strangers.py)."""
     _asked_ns: int = 0
     _suspected: bool = False
     _known: dict[str, Listing] = field(default_factory=dict)
@@ -44,6 +46,7 @@ class Upkeep:
     async def run(self) -> None:
         """Look after both."""
         while True:
+            self.also()
             await self.look()
             await self.session.world.sleep(TICK_S)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from live_server import Served, paced
-from watched import Watched, order
+from watched import Watched, notice, order
 
 MARKETS = {"binance/BTCUSDT": "BTC/USDT", "kraken/BTCUSD": "BTC/USD"}
 LIVELY = (
@@ -203,13 +203,16 @@ def test_a_killed_run_is_settled_by_the_next(kimera: Any, served: Served) -> Non
 
 
 def test_a_foreign_order_is_told_of_and_left_alone(kimera: Any, served: Served) -> None:
-    placed = served.ask(
-        "/binance/order", {"symbol": "BTC/USDT", "side": "buy", "qty": "0.01", "price": "45000"}
-    )
+    bid = {"symbol": "BTC/USDT", "side": "buy", "qty": "0.01"}
+    placed = served.ask("/binance/order", {**bid, "price": "46000"})
     with watched(kimera, args(served, *LIVELY, "--execute", "live", "--for", "1h")) as run:
         at = run.until(lambda r: r["type"] == "notice" and r["code"] == "run.not_ours")
         assert str(placed["id"]) in run.records[at - 1]["message"]
         run.until(order("binance/BTCUSDT"), at)
+        other = served.ask("/binance/order", {**bid, "price": "46500"})
+        at = run.until(notice("venue.not_ours", "binance"), at)
+        assert f"BTCUSDT {other['id']} (buy 0.01 at 46500)" in run.records[at - 1]["message"]
+        served.ask("/binance/cancel", {"account": "client", "order_id": other["id"]})
         run.end()
     (left,) = [o for o in truth(served, "orders") if o["status"] == "open"]
     served.ask("/binance/cancel", {"account": "client", "order_id": left["id"]})

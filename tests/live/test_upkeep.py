@@ -58,7 +58,7 @@ def venue() -> Venue:
 @pytest.fixture
 def upkeep(venue: Venue) -> Upkeep:
     session: Any = venue
-    return Upkeep(session, [PAIR.symbol], venue.report)
+    return Upkeep(session, [PAIR.symbol], venue.report, lambda: None)
 
 
 def pass_by(venue: Venue, upkeep: Upkeep, seconds: float) -> None:
