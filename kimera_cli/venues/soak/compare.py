@@ -66,10 +66,16 @@ def same_account(
 
 
 def _same_run(venue: str, life: Life, orders: list[Json], fills: list[Json]) -> None:
-    """A run knows the fills of the orders of its time; one that was killed, no other ones."""
+    """A run knows the fills of the orders of its time; one that was killed, no other ones.
+
+    It takes no order of its own for somebody else's: nobody else is there.
+    """
+    said = list(lines(life.out))
+    strange = [r["message"] for r in said if _is_strange(r, venue)]
+    expect(not strange, f"{life.out.stem}: expected orders of its own alone, was {strange[:1]}")
     its = {o["id"] for o in orders if life.began_ns <= o["created_ns"] <= life.ended_ns}
     theirs = Counter(_execution(f, "price") for f in fills if f["order_id"] in its)
-    seen = [r for r in lines(life.out) if r["type"] == "fill"]
+    seen = [r for r in said if r["type"] == "fill"]
     ours = Counter(_execution(r, "px") for r in seen if r["instrument"].startswith(f"{venue}/"))
     extra, missing = ours - theirs, theirs - ours
     expect(not extra, f"{life.out.stem}: expected no other fills, was {list(extra)[:2]}")
@@ -77,6 +83,11 @@ def _same_run(venue: str, life: Life, orders: list[Json], fills: list[Json]) -> 
         expect(
             not missing, f"{life.out.stem}: expected every fill, was without {list(missing)[:2]}"
         )
+
+
+def _is_strange(record: Json, venue: str) -> bool:
+    is_notice = record["type"] == "notice" and record["code"] == "venue.not_ours"
+    return is_notice and bool(record["details"]["venue"] == venue)
 
 
 def _execution(told: Json, price: str) -> Execution:

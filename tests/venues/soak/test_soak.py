@@ -83,17 +83,17 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def life(folder: Path, fills: list[str], *, killed: bool) -> Life:
+def life(folder: Path, fills: list[str], *more: Any, killed: bool) -> Life:
     out = folder / "run-1.jsonl"
     record = {"type": "fill", "instrument": "okx/BTC-USDT", "side": "buy", "px": "10.0"}
-    told = [json.dumps({**record, "qty": qty}) for qty in fills]
+    told = [json.dumps(each) for each in (*({**record, "qty": qty} for qty in fills), *more)]
     out.write_text("".join(f"{line}\n" for line in told) + '{"type":"fi')
     return Life(10, 100, out, killed)
 
 
-def compared(home: Path, fills: list[str], *, killed: bool = False, **order: Any) -> None:
+def compared(home: Path, fills: list[str], *more: Any, killed: bool = False, **order: Any) -> None:
     control: Any = Told([{**ORDER, **order}], [FILL])
-    lives = [life(home, fills, killed=killed)]
+    lives = [life(home, fills, *more, killed=killed)]
     assert same_account(control, Target("okx", "BTC/USDT"), home, lives) == (1, 1)
 
 
@@ -108,6 +108,13 @@ def test_a_killed_run_may_miss_fills_and_invents_none(journal: Path) -> None:
     compared(journal, [], killed=True)
     with pytest.raises(FaultFailedError, match="no other fills"):
         compared(journal, ["1", "1"], killed=True)
+
+
+def test_a_run_that_takes_its_order_for_somebody_elses_is_found(journal: Path) -> None:
+    notice = {"type": "notice", "code": "venue.not_ours", "message": "x"}
+    compared(journal, ["1"], {**notice, "details": {"venue": "htx"}})
+    with pytest.raises(FaultFailedError, match="its own alone"):
+        compared(journal, ["1"], {**notice, "details": {"venue": "okx"}})
 
 
 def test_an_order_that_is_left_open_is_found(journal: Path) -> None:
