@@ -113,9 +113,9 @@ def _arrow_table(path: Path, progress: Progress | None) -> Table:
 def _parquet(data: bytes) -> Any:
     """Return the Arrow table in Parquet bytes.
 
-    By a reader of Arrow's own and on this thread alone: a Python file object read by Arrow's
-    threads ends one process in three with SIGABRT at exit (apache/arrow #34314, #50482), where
-    such a thread asks for an interpreter that is gone.
+    By a reader of Arrow's own and on this thread alone: Arrow's threads at a Python file object may
+    end a process with SIGABRT at its exit, where one asks for an interpreter that is gone
+    (apache/arrow #34314, #50482).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
