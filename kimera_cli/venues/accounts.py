@@ -57,6 +57,8 @@ async def tell_fills(trading: Trading, symbols: Sequence[str], ago_ns: int, emit
         since_ns = client.session.clock.now_ns() - ago_ns
         found = []
         for fill in await client.queries.fills(since_ns, symbols):
+            if fill.ts_ns < since_ns:
+                continue
             state = journal.find(fill.symbol, fill.venue_order_id) if journal else None
             name = state.client_id if state is not None else fill.client_id
             found.append(show.fill(fill, client.account, name, ours=state is not None))

@@ -63,6 +63,8 @@ def test_a_day_at_every_venue(trade: Trade, venue: str) -> None:
     mine = [f for f in fills if f["venue_order_id"] == taken["venue_order_id"]]
     assert sum(Decimal(f["qty"]) for f in mine) == Decimal("0.02")
     assert all(f["ours"] for f in mine)
+    latest = trade("fills", VENUES[venue], *at, "--since", "1ms").records("trade_fill")
+    assert not [f for f in latest if f["venue_order_id"] == taken["venue_order_id"]]
     position, total = trade("positions", "--value", *at).records("trade_position")
     assert total["value"] == position["value"]
     assert Decimal(position["qty"]) * 1_000 < Decimal(position["value"])

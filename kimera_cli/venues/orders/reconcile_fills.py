@@ -12,14 +12,21 @@ from kimera_cli.venues.orders.reconcile_orders import state_of
 from kimera_cli.venues.orders.wording import fill_words, plain, state_words
 
 ZERO = Decimal(0)
+CLOCK_NS = 1_000_000_000
+"""The venue's clock is known to less than this, and venues tell times to the millisecond."""
 
 
 def told_fills(sides: Sides) -> Iterator[Finding]:
-    """Yield the venue's fills that the journal has not, or has otherwise."""
+    """Yield the venue's fills that the journal has not, or has otherwise.
+
+    What somebody else traded before the time from which on fills count is in the baseline.
+    """
     for fill in {fill.name: fill for fill in sides.report.fills}.values():
         known = sides.orders.fills.get(fill.name)
         if known is None:
-            yield _new(sides, fill)
+            own = bool(_client_id(sides, fill))
+            if own or fill.ts_ns >= sides.report.fills_since_ns - CLOCK_NS:
+                yield _new(sides, fill, own=own)
         elif not same_execution(known, fill):
             yield _conflict(sides, known, fill)
 
@@ -61,8 +68,7 @@ def _coming(sides: Sides) -> dict[str, Decimal]:
     return sums
 
 
-def _new(sides: Sides, fill: VenueFill) -> Finding:
-    own = bool(_client_id(sides, fill))
+def _new(sides: Sides, fill: VenueFill, *, own: bool) -> Finding:
     whose = "an order of ours" if own else "an order that is not ours"
     text = f"fill {fill.trade_id} of {fill.symbol} ({fill_words(fill)}) of {whose} is not journaled"
     kind = "fill_lost" if own else "fill_foreign"

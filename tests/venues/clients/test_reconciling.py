@@ -20,6 +20,7 @@ from kimera_cli.records import Difference
 from kimera_cli.venues.clients.addresses import Server
 from kimera_cli.venues.desk import Wish
 from kimera_cli.venues.orders.machine import Phase
+from kimera_cli.venues.orders.reconcile_fills import CLOCK_NS
 from kimera_cli.venues.reconciling import tell_differences
 from kimera_cli.venues.server.model import OrderRequest
 from kimera_cli.venues.trading import Choices, Trading
@@ -224,6 +225,28 @@ def test_what_comes_to_the_account_after_its_first_order_is_told(tmp_path: Path)
             here.at.exchange.deposit(here.at.me, "USDT", "50")
             ((told,), well) = await here.reconcile()
             assert (told.kind, told.asset, told.amount, well) == ("balance", "USDT", "50", False)
+
+    run(work())
+
+
+@pytest.mark.parametrize("name", ["kraken", "okx"])
+def test_what_was_traded_by_hand_before_the_first_order_is_no_difference(
+    name: str, tmp_path: Path
+) -> None:
+    """The first start took down what the account had: those trades are in it."""
+
+    async def work() -> None:
+        async with serving(name) as rig:
+            here = Here(rig, tmp_path, name)
+            low, last = prices(here.at)
+            here.at.make("sell", "1", str(last))
+            here.behind_our_back("buy", "0.04", last)
+            await asyncio.sleep(CLOCK_NS / 1e9 + 0.5)
+            await here.send(side="buy", price=low, quantity=Decimal("0.01"))
+            assert await here.reconcile() == ([], True)
+            here.behind_our_back("buy", "0.04", last)
+            told, well = await here.reconcile()
+            assert (kinds(told), well) == (Counter(fill_foreign=1), False)
 
     run(work())
 

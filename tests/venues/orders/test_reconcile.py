@@ -261,6 +261,24 @@ def test_after_the_repairs_only_what_needs_more_than_the_journal_is_left(make, b
     assert orders.fills.position("BTCUSDT") == positions + signed
 
 
+@pytest.mark.parametrize(("before_s", "number", "kinds"), [
+    (2, None, []),
+    (0.5, None, ["fill_foreign"]),  # the venue's clock is not known better
+    (2, 7, ["fill_lost"]),
+])  # fmt: skip
+def test_what_somebody_traded_before_the_baseline_is_in_it(make, before_s, number, kinds):
+    """Fills are asked for from a minute before, as the venue's clock is not ours."""
+    world, since_ns = World(make, []), 100_000_000_000
+    intent = None if number is None else make.intent(number)
+    at_ns = since_ns - int(before_s * 1e9)
+    name = "theirs" if intent is None else "ours"
+    world.fills.append(make.fill(intent, 5, 1, venue_order_id=name, ts_ns=at_ns))
+    world.journal[0] = new_baseline(balances(START), since_ns, "start")
+    report = replace(world.report(), fills_since_ns=since_ns, asked_ns=since_ns + 9000)
+    result = reconcile(world.account(), report, ASSETS)
+    assert [d.kind for d in result.differences] == kinds
+
+
 def test_a_lost_order_is_adopted_with_its_fill(make):
     world = World(make, [])
     lost(world)
