@@ -50,15 +50,20 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses between questions, and waits for answers, that are as short as can be."""
-    quick = partial(Transport, connect_s=0.5, answer_s=0.5)
-    for room in ("venues.trading", "live.markets"):
-        monkeypatch.setattr(f"kimera_cli.{room}.Transport", quick)
+    """Pauses between questions that are as short as can be."""
     monkeypatch.setattr(
         "kimera_cli.venues.clients.session.Backoff", lambda **_: Backoff(0.001, 0.001)
     )
     for name in ("FIRST_WAIT_S", "LIMITED_WAIT_S"):
         monkeypatch.setattr(f"kimera_cli.venues.history.ask.{name}", 0.001)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than a moment for a venue that says nothing, which one at work may need as well."""
+    quick = partial(Transport, connect_s=0.5, answer_s=0.5)
+    for room in ("venues.trading", "live.markets"):
+        monkeypatch.setattr(f"kimera_cli.{room}.Transport", quick)
     monkeypatch.setattr("kimera_cli.venues.history.exchange.TIMEOUT_MS", 500)
 
 
@@ -151,6 +156,7 @@ def test_nobody_listens(program: Program, server: Serving, tmp_path: Path) -> No
         assert "network" in error["hint"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_nobody_takes_the_connection(program: Program, server: Serving, tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     with unroutable() as port:
@@ -160,6 +166,7 @@ def test_nobody_takes_the_connection(program: Program, server: Serving, tmp_path
             assert error["code"] in ("venue.unreachable", "venue.timeout")
 
 
+@pytest.mark.usefixtures("impatient")
 def test_nobody_answers(
     program: Program, server: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
