@@ -76,7 +76,7 @@ class Desk:
 
 def run(play: Callable[[], Awaitable[None]]) -> None:
     async def whole() -> None:
-        await asyncio.wait_for(play(), 20)
+        await asyncio.wait_for(play(), 120)
 
     asyncio.run(whole())
 

@@ -39,7 +39,7 @@ from kimera_cli.shm.layout import HEAD_AT
 from kimera_cli.shm.ring import Consumer, ring_shape
 
 START = 1_700_000_000_000_000_000
-GUARD_S = 20
+GUARD_S = 120
 """Only against a hang."""
 
 

@@ -23,7 +23,7 @@ from kimera_cli.feeds.surroundings import Surroundings
 from kimera_cli.instrument import Instrument
 from kimera_cli.layouts import ASK, BID, CLEAR, DEPTH, F_GAP, F_LAST, Events
 
-GUARD_S = 20
+GUARD_S = 120
 """Only against a hang."""
 START = 1_700_000_000_000_000_000
 BTC = Instrument(

@@ -147,7 +147,7 @@ def server(tmp_path: Path) -> Iterator[Group]:
 
 
 def test_a_group_ends_whole_and_its_control_port_says_so(server: Group, tmp_path: Path) -> None:
-    assert wait_for(lambda: server.out.stat().st_size, 60)
+    assert wait_for(lambda: server.out.stat().st_size, 240)
     control = Control(next(iter(lines(server.out)))["control_port"])
     assert control.get("/")["okx"]["sockets"] == 0
     assert control.post("/faults", {"hook": "frame.out", "action": "drop"}) == {"id": 1}
