@@ -50,6 +50,7 @@ ALONE = 8_000
 """Changes of the book in a run of `venue.book_alone`."""
 WARM = 5
 WARM_S = 0.5
+"""How long a reader without a book is waited for at first; twice as long each time after."""
 LESS_CPU = 10.0
 ALONE_S = 0.001
 
@@ -271,8 +272,12 @@ def _case(name: str, make: Any, place: Floor, work: Acts, gap_s: float, cpu: Cpu
         place.do(_ask(place, Anew(work.venue, work.symbol, work.n)))
         reader = make(place, work.venue)
         place.do(reader.open())
-        place.do(_begin(place, reader, work))
-        return reader, place.do(_make(place, work))
+        try:
+            place.do(_begin(place, reader, work))
+            return reader, place.do(_make(place, work))
+        except BaseException:
+            place.do(reader.close())
+            raise
 
     def run(state: tuple[Any, Told], watch: Watch) -> None:
         reader, told = state
@@ -289,15 +294,16 @@ def _case(name: str, make: Any, place: Floor, work: Acts, gap_s: float, cpu: Cpu
 
 async def _begin(place: Floor, reader: Reader, work: Acts) -> None:
     """Let the market go on until the reader follows it."""
+    patience_s = WARM_S
     while True:
         told = await _make(place, work._replace(n=WARM))
         if not told.messages:  # not connected yet
             await asyncio.sleep(0.01)
             continue
         try:
-            await asyncio.wait_for(_through(place, reader, told, 0.0), WARM_S)
+            await asyncio.wait_for(_through(place, reader, told, 0.0), patience_s)
         except TimeoutError:
-            continue  # it has no book yet
+            patience_s *= 2.0  # it has no book yet, or the machine is busy
         else:
             return
         finally:

@@ -34,7 +34,7 @@ from .venue_peer import Place, trade
 from .wire_peer import Process, running
 
 T = TypeVar("T")
-GUARD_S = 60.0
+GUARD_S = 240.0
 """Only against a hang: nothing takes so long."""
 CCXT: dict[str, dict[str, Any]] = {
     "binance": {"fetchMarkets": {"types": ["spot"]}},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 FLUSH_EVERY = round(1.0 / TICK_S)
 """Ticks between two hand-overs to the operating system: a killed recorder loses a second."""
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""Signals that end a recording as it should."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,19 @@ def _kinds(typed: Sequence[str]) -> tuple[Kind, ...]:
     return tuple(found)
 
 
+@contextmanager
+def _told_to(stop: Callable[[], None]) -> Iterator[None]:
+    """Let signals call `stop`: from before there is a file until it has its name."""
+    loop = asyncio.get_running_loop()
+    for each in ENDING:
+        loop.add_signal_handler(each, stop)
+    try:
+        yield
+    finally:
+        for each in ENDING:
+            loop.remove_signal_handler(each)
+
+
 class _Session:
     """One recording while it is made."""
 
@@ -116,20 +133,21 @@ class _Session:
             world = World(around, rest.fetch, self.addresses)
             output = FunctionOutput(self._count)
             self.feed = feed = LiveFeed([self.stream], output, world, self._note)
-            self.recorder = Recorder(self.out, self._header(feed, self.stream.instruments))
-            loop = asyncio.get_running_loop()
-            for each in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(each, self._stop)
-            if self.seconds is not None:
-                loop.call_later(self.seconds, self._stop)
-            flushing = asyncio.ensure_future(self._flush())
-            try:
-                await feed.run()
-            finally:
-                flushing.cancel()
-                for each in (signal.SIGINT, signal.SIGTERM):
-                    loop.remove_signal_handler(each)
-                self._end()
+            with _told_to(self._stop):
+                self.recorder = Recorder(self.out, self._header(feed, self.stream.instruments))
+                try:
+                    await self._record(feed)
+                finally:
+                    self._end()
+
+    async def _record(self, feed: LiveFeed) -> None:
+        if self.seconds is not None:
+            asyncio.get_running_loop().call_later(self.seconds, self._stop)
+        flushing = asyncio.ensure_future(self._flush())
+        try:
+            await feed.run()
+        finally:
+            flushing.cancel()
 
     def result(self) -> Recording:
         """Return what was written."""

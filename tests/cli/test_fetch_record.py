@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from serving import VENUES, Serving
 
+from kimera_cli.feeds.recorder import Recorder
+from kimera_cli.feeds.recording import Header
+from kimera_cli.live import record as recording
+
 if TYPE_CHECKING:
-    from tests.conftest import Kimera
+    from tests.conftest import Kimera, Program
 
 WHOLE = {"binance": b" book 0 ", "htx": b" 0 text64 "}
 """What a recording has once there is a book."""
@@ -78,6 +82,34 @@ def test_a_stopped_recording_is_whole(kimera: Kimera, server: Path) -> None:
     assert (told["synced"], told["lost"]) == (1, 0)  # that it ended is no loss
     assert (kimera.folder / "stopped").read_bytes().endswith(b" 0 end\n")
     assert not (kimera.folder / "stopped.part").exists()
+
+
+@pytest.mark.parametrize("when", ["open", "close"])
+def test_a_recording_stopped_as_its_file_begins_or_ends_is_whole(
+    program: Program, server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Ctrl-C the moment there is a file, and once more as it gets its name."""
+
+    class Interrupted(Recorder):
+        def __init__(self, path: Path, header: Header) -> None:
+            super().__init__(path, header)
+            signal.raise_signal(signal.SIGINT)
+
+        def close(self, ts_ns: int) -> None:
+            if when == "close":
+                signal.raise_signal(signal.SIGINT)
+            super().close(ts_ns)
+
+    monkeypatch.setattr(recording, "Recorder", Interrupted)
+    path = tmp_path / "brief"
+    done = program(
+        *("fetch", "record", "okx", "BTC-USDT", "--out", path, "--server", server),
+        *("--format", "jsonl"),
+    )
+    assert done.code == 0, done.err
+    assert json.loads(done.out.splitlines()[0])["lost"] == 0
+    assert path.read_bytes().endswith(b" 0 end\n")
+    assert not path.with_name("brief.part").exists()
 
 
 def test_a_killed_recording_can_be_imported(kimera: Kimera, server: Path) -> None:
