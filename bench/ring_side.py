@@ -134,18 +134,17 @@ def _serve(name: Name, path: Path, core: int | None, link: Connection) -> None:
     kind = Producer if name == "writer" else Consumer
     end = kind(path, SHAPE, clocks)
     clock = calibrate()
-    while True:
-        try:
+    try:
+        while True:
             job = link.recv()
-        except EOFError:
-            end.close()
-            return
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-        began = clocks.monotonic_ns()
-        error = _work(end, job, int(clock.array.ctypes.data))
-        ended = clocks.monotonic_ns()
-        preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
-        link.send(Done(began, ended, preempted, error))
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+            began = clocks.monotonic_ns()
+            error = _work(end, job, int(clock.array.ctypes.data))
+            ended = clocks.monotonic_ns()
+            preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
+            link.send(Done(began, ended, preempted, error))
+    except (EOFError, ConnectionError):  # the other process hung up, also before it had an answer
+        end.close()
 
 
 def _work(end: Any, job: Job, clock_at: int) -> str:

@@ -42,7 +42,10 @@ class Place(NamedTuple):
 
 
 class Acts(NamedTuple):
-    """Work for a server: make `n` book messages of a venue and hold them back."""
+    """Work for a server: make `n` book messages of a venue and hold them back until Go.
+
+    When it comes to no message (nobody is subscribed), nothing is held back.
+    """
 
     venue: str
     symbol: str
@@ -180,13 +183,18 @@ class Market:
             return None
         if isinstance(command, Acts):
             return await self._make(command)
+        await self._send(command.gap_s)
+        return None
+
+    async def _send(self, gap_s: float) -> None:
+        """Let sockets have what was held back, and write themselves from now on."""
         for held in self.held:
             transport = held.release()
             for message in held.messages:
                 transport.write(message)
-                if command.gap_s:
-                    await asyncio.sleep(command.gap_s)
-        return None
+                if gap_s:
+                    await asyncio.sleep(gap_s)
+        self.held = []
 
     def _begin(self, anew: Anew) -> None:
         from .venue_script import Script
@@ -206,6 +214,8 @@ class Market:
             made += await self._tick(venue)
         px, lots = script.mark()
         made += await self._tick(venue)
+        if not made:  # nobody reads the market yet, and no Go will come: answers go their way
+            await self._send(0.0)
         market = script.market
         size = sum(len(message) for held in self.held for message in held.messages)
         return Told(made, str(market.price(px)), str(market.qty(lots)), size)
@@ -245,7 +255,7 @@ async def _obey(link: Connection, answer: Callable[[Any], Awaitable[Any]]) -> No
         while link.poll():
             try:
                 command = link.recv()
-            except EOFError:
+            except (EOFError, ConnectionError):
                 return
             link.send(await answer(command))
 

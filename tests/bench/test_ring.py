@@ -23,3 +23,13 @@ def test_jobs_one_after_the_other_and_a_side_that_dies(tmp_path: Path) -> None:
         with pytest.raises(RunError, match="writer of the ring to do its work, was: the process"):
             both(writer, reader, Job(500, gap=3000.0, out=str(late)))
     assert not reader.process.is_alive()
+
+
+def test_a_side_whose_answer_nobody_takes_ends_quietly(tmp_path: Path) -> None:
+    """As after Ctrl-C: the pipe is reset, where one that was read to its end is only closed."""
+    with sides(tmp_path / "ring", [None, None]) as (writer, reader):
+        writer.send(Job(100))
+        reader.send(Job(100))
+        assert writer.link.poll(60)
+        assert reader.link.poll(60)
+    assert (writer.process.exitcode, reader.process.exitcode) == (0, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -11,10 +12,16 @@ import pytest
 from kimera_cli.bench import venue_books, venue_orders
 from kimera_cli.bench.harness import Watch
 from kimera_cli.bench.request import Request
+from kimera_cli.bench.venue_peer import Acts, Anew
 from kimera_cli.bench.venue_work import follow_book
+from kimera_cli.bench.venue_world import floor
+from kimera_cli.bench.wire_peer import handshake
 from kimera_cli.errors import RunError
+from kimera_cli.feeds.client import link_for
+from kimera_cli.feeds.dialects import dialect_of
 from kimera_cli.layouts import ASK, BID, CLEAR, DEPTH, EVENT, F_LAST
 from kimera_cli.market.book import new_books
+from kimera_cli.venues.clients.addresses import LOOPBACK
 
 
 def request(*, peers: bool) -> Request:
@@ -113,6 +120,29 @@ def test_books_reach_both_consumers_by_both_paces() -> None:
 def test_books_of_a_venue_that_tells_every_change_are_read_whole() -> None:
     rows = list(venue_books.rows(request(peers=False), None, ["kraken"]))
     assert rows[0].n > 160 // 40
+
+
+def test_a_socket_that_reads_no_market_yet_is_not_held_back() -> None:
+    """Else its answers stay where they are for good, and it connects anew because of silence."""
+    with floor(["binance"], None) as place:
+        instrument = place.do(venue_books._learn(place, "binance"))
+        link = link_for(dialect_of("binance"), [instrument], ("depth",))
+        url, there = urlsplit(link.url), place.addresses
+
+        async def subscribe() -> None:
+            reader, writer = await asyncio.open_connection(
+                LOOPBACK, there.port, ssl=there.tls, server_hostname=url.hostname
+            )
+            writer.write(handshake(url))
+            await reader.readuntil(b"\r\n\r\n")
+            told = await venue_books._ask(place, Acts("binance", "BTC/USDT", 2))
+            assert told.messages == 0
+            writer.write(venue_books.masked(link.subscriptions[0]))
+            assert (await reader.readexactly(1)) == b"\x81"
+            writer.close()
+
+        place.do(venue_books._ask(place, Anew("binance", "BTC/USDT", 2)))
+        place.do(subscribe())
 
 
 def test_a_consumer_that_missed_a_message_is_no_figure() -> None:
