@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kimera_cli.bench import ring_side
 from kimera_cli.bench.ring_side import Job, both, sides
 from kimera_cli.errors import RunError
 
@@ -25,8 +26,11 @@ def test_jobs_one_after_the_other_and_a_side_that_dies(tmp_path: Path) -> None:
     assert not reader.process.is_alive()
 
 
-def test_a_side_whose_answer_nobody_takes_ends_quietly(tmp_path: Path) -> None:
+def test_a_side_whose_answer_nobody_takes_ends_quietly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As after Ctrl-C: the pipe is reset, where one that was read to its end is only closed."""
+    monkeypatch.setattr(ring_side, "PATIENCE_S", 120)  # else one that takes its time is killed
     with sides(tmp_path / "ring", [None, None]) as (writer, reader):
         writer.send(Job(100))
         reader.send(Job(100))
